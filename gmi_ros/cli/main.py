@@ -1,0 +1,88 @@
+"""The command `gmi`: finds the subcommand, runs it, and turns what comes of it into text, JSON and an exit status."""
+
+import argparse
+import importlib
+import json
+import sys
+import traceback
+from collections.abc import Sequence
+
+from gmi_ros.cli.report import Report
+from gmi_ros.core.errors import ErrorCode, GmiError
+
+DONE, FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
+
+# Name -> what it does. Each is a module of this package with `add_arguments(parser)` and `run(args) -> Report`; only
+# the module of the command that was asked for is imported.
+COMMANDS = {
+    "demo": "see, synthesise, execute and record in a simulated cell, over ROS 2",
+    "up": "start the nodes without launch_ros",
+    "record": "record topics into a rosbag2",
+    "synthesize": "grasps for one frame read from files",
+    "replay": "grasps for every image set of a rosbag2, without ROS",
+    "collect": "simulated picking trials into an experience store",
+    "train": "train a network on experience stores",
+    "bench": "measure how fast everything is",
+    "doctor": "what is installed, which fallbacks are in use, and does it work",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status: 0 done, 1 failed with a message, 2 bad usage."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    command = next((word for word in argv if not word.startswith("-")), None)
+    args = _parser(command).parse_args(argv)
+    try:
+        report = importlib.import_module(f"gmi_ros.cli.{args.command}").run(args)
+    except GmiError as error:
+        if args.debug:
+            traceback.print_exc()
+        return _failed(error.code, error.message, args.json)
+    except KeyboardInterrupt:
+        print(f"gmi {args.command}: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except Exception as error:  # the last fence before the user: one line, and how to see more
+        if args.debug:
+            traceback.print_exc()
+        text = f"{type(error).__name__}: {error} (a defect of gmi_ros; `gmi {args.command} --debug` shows where)"
+        return _failed(ErrorCode.INTERNAL, text, args.json)
+    if report.text:
+        print(report.text)
+    if args.json:
+        print(json.dumps(report.data))
+    sys.stdout.flush()
+    return DONE if report.ok else FAILED
+
+
+def _parser(command: str | None) -> argparse.ArgumentParser:
+    """The parser, with the arguments of `command` only: the others' modules stay unimported."""
+    parser = argparse.ArgumentParser(
+        prog="gmi",
+        description="Grasp synthesis for a three-finger BarrettHand.",
+        epilog="`gmi COMMAND --help` tells the rest.",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, does in COMMANDS.items():
+        sub = commands.add_parser(
+            name, help=does, description=does[0].upper() + does[1:] + ".", formatter_class=_HelpFormatter
+        )
+        if name == command:
+            importlib.import_module(f"gmi_ros.cli.{name}").add_arguments(sub)
+        sub.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+        sub.add_argument("--debug", action="store_true", help="show the traceback of a failure")
+    return parser
+
+
+class _HelpFormatter(argparse.HelpFormatter):
+    """Help with the default of each option that has one."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        shown = action.default not in (None, False, argparse.SUPPRESS) and "default" not in (action.help or "")
+        return f"{action.help} (default: %(default)s)" if shown and action.option_strings else action.help
+
+
+def _failed(code: ErrorCode, message: str, as_json: bool) -> int:
+    print(f"gmi: error {code.name} ({int(code)}): {message}", file=sys.stderr)
+    if as_json:
+        print(json.dumps(Report.failure(code, message).data), flush=True)
+    return BAD_USAGE if code is ErrorCode.BAD_SETTING else FAILED

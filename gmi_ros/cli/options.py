@@ -1,0 +1,108 @@
+"""Options that several commands share, made from the same fields that document and bound the nodes' parameters."""
+
+import argparse
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from gmi_ros.core.resources import resource
+from gmi_ros.core.settings import Settings, SynthesisSettings
+
+if TYPE_CHECKING:
+    from gmi_ros.learning.checkpoint import GraspModel
+
+DEFAULT_MODEL = "models/r_cvae"  # the weights that ship with the package, and that the node loads
+MAX_SEED = 2**63 - 1
+S = TypeVar("S", bound=Settings)
+
+
+def add_settings(parser: argparse.ArgumentParser, kind: type[Settings], without: tuple[str, ...] = ()) -> None:
+    """One option for each field of a settings class: `n_samples` becomes --n-samples, with its help and bounds."""
+    group = parser.add_argument_group("settings")
+    for f in fields(kind):
+        if f.name in without:
+            continue
+        low, high, choices = (f.metadata.get(key) for key in ("low", "high", "choices"))
+        bounds = "" if low is None and high is None else f"; {low} to {high}"
+        is_tuple = isinstance(f.default, tuple)
+        shown = " ".join(f"{v:g}" for v in f.default) if is_tuple else f.default
+        group.add_argument(
+            "--" + f.name.replace("_", "-"),
+            type=type(f.default[0]) if is_tuple else type(f.default),
+            nargs=_n_values(f.default),
+            choices=choices,
+            metavar=None if choices else "N" if isinstance(f.default, int) else "X",
+            help=f"{f.metadata['help']}{bounds} (default: {shown})",
+        )
+
+
+def settings_from(args: argparse.Namespace, kind: type[S], without: tuple[str, ...] = ()) -> S:
+    """The settings that the options ask for; fields that were not given keep their default.
+
+    Raises:
+        GmiError: BAD_SETTING, naming the field, the value and the bound.
+    """
+    given: dict[str, Any] = {}
+    for f in fields(kind):
+        value = getattr(args, f.name, None)
+        if value is not None and f.name not in without:
+            given[f.name] = tuple(value) if isinstance(value, list) else value
+    return kind(**given)
+
+
+def _n_values(default: Any) -> int | str | None:
+    """How many words an option takes: a vector its length, a list of sizes (integers) any number."""
+    if not isinstance(default, tuple):
+        return None
+    return "+" if isinstance(default[0], int) else len(default)
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """--model and --hand."""
+    parser.add_argument("--model", type=Path, metavar="DIR", help="folder of the weights (default: the shipped ones)")
+    parser.add_argument("--hand", default="bh280", choices=("bh262", "bh280", "bh282"), help="model of the hand")
+
+
+def load_model(folder: Path | None, settings: SynthesisSettings) -> "GraspModel":
+    """The network of a folder, None being the shipped one, on as many threads as the node gives it.
+
+    Raises:
+        GmiError: WEIGHTS_MISSING, WEIGHTS_DAMAGED, FILE_NOT_FOUND.
+    """
+    import torch
+
+    from gmi_ros.learning import checkpoint
+
+    torch.set_num_threads(settings.inference_threads)
+    return checkpoint.load(folder or resource(DEFAULT_MODEL))
+
+
+def seed(text: str) -> int:
+    """A seed: an integer in [1, 2^63 - 1]; 0 means "draw one" to the node, so it is no seed."""
+    return _bounded(text, 1, MAX_SEED)
+
+
+def count(text: str) -> int:
+    """A number of things, at least 1."""
+    return _bounded(text, 1, 10**9)
+
+
+def seconds(text: str) -> float:
+    """A positive time [s]."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0 < value < 1e9:
+        raise argparse.ArgumentTypeError(f"must be a time in (0, 1e9) s, got {text!r}")
+    return value
+
+
+def _bounded(text: str, low: int, high: int) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = low - 1
+    if not low <= value <= high:
+        raise argparse.ArgumentTypeError(f"must be an integer in [{low}, {high}], got {text!r}")
+    return value

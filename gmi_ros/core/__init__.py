@@ -1,0 +1,1 @@
+"""Types, poses, errors, settings, observation and object frame: numpy and scipy only."""

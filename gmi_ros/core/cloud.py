@@ -1,0 +1,77 @@
+"""What a frame shows around the object: its observed points and the table it stands on."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gmi_ros.core.frame import Frame
+from gmi_ros.core.object_frame import ObjectFrame
+
+AROUND_M = 0.30  # points within this distance of the object belong to its surroundings [m]
+_MAX_POINTS = 1500
+_PLANE_TRIALS = 96
+_PLANE_TOLERANCE = 0.008  # [m], a Kinect's noise at 1 m
+_PLANE_SHARE = 0.35  # of the surroundings must lie on the plane
+_GRID = 3  # pixels between two that are looked at
+
+
+@dataclass(frozen=True)
+class Table:
+    """The plane under the object, in the camera's frame: normal (3,) unit, towards the camera; offset [m].
+
+    Height of a point above it: normal @ point - offset.
+    """
+
+    normal: np.ndarray
+    offset: float
+
+    def height(self, points: np.ndarray) -> np.ndarray:
+        """Height [m] of points (..., 3) above the table."""
+        return points @ self.normal - self.offset
+
+
+def object_points(frame: Frame, object_frame: ObjectFrame, most: int = 400) -> np.ndarray:
+    """Observed points of the object (n <= most, 3) [m] in the camera's frame, outliers in depth left out."""
+    v, u = np.nonzero((frame.mask == object_frame.label) & frame.valid)
+    keep = np.abs(frame.depth[v, u] - object_frame.depth) < AROUND_M
+    return _deproject(frame, u[keep], v[keep], most)
+
+
+def fit_table(frame: Frame, object_frame: ObjectFrame) -> Table | None:
+    """The dominant plane of what surrounds the object (RANSAC, then least squares); None where there is none.
+
+    The draw is seeded with a constant: one frame always gives one plane.
+    """
+    reach = np.array([frame.intrinsics.fx, frame.intrinsics.fy]) * AROUND_M / object_frame.depth  # [px]
+    low = np.maximum(object_frame.centroid_px - reach, 0).astype(int)
+    columns = slice(low[0], int(object_frame.centroid_px[0] + reach[0]) + 1, _GRID)
+    rows = slice(low[1], int(object_frame.centroid_px[1] + reach[1]) + 1, _GRID)
+    around = frame.valid[rows, columns] & (frame.mask[rows, columns] == 0)
+    v, u = np.nonzero(around)
+    points = _deproject(frame, u * _GRID + low[0], v * _GRID + low[1], _MAX_POINTS)
+    points = points[np.linalg.norm(points - object_frame.camera_from_object[:3, 3], axis=1) < 1.5 * AROUND_M]
+    if len(points) < 30:
+        return None
+
+    rng = np.random.default_rng(0)
+    corners = points[rng.integers(len(points), size=(_PLANE_TRIALS, 3))]  # (t, 3, 3)
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    lengths = np.linalg.norm(normals, axis=1)
+    normals = normals[lengths > 1e-9] / lengths[lengths > 1e-9, None]
+    offsets = np.einsum("ti,ti->t", normals, corners[lengths > 1e-9, 0])
+    near = np.abs(normals @ points.T - offsets[:, None]) < _PLANE_TOLERANCE  # (t, n)
+    best = near[np.argmax(near.sum(axis=1))]
+    if best.mean() < _PLANE_SHARE:
+        return None
+    centre = points[best].mean(axis=0)
+    normal = np.linalg.svd(points[best] - centre, full_matrices=False)[2][2]
+    normal = normal if normal @ centre < 0 else -normal  # towards the camera, which is the origin
+    return Table(normal, float(normal @ centre))
+
+
+def _deproject(frame: Frame, u: np.ndarray, v: np.ndarray, most: int) -> np.ndarray:
+    """Points (n, 3) [m] of these pixels, thinned evenly to `most`."""
+    if u.size > most:
+        kept = np.linspace(0, u.size - 1, most).astype(int)
+        u, v = u[kept], v[kept]
+    return frame.intrinsics.deproject(np.stack([u, v], axis=-1), frame.depth[v, u])

@@ -1,0 +1,44 @@
+"""The grasp, as it leaves the pipeline."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+
+FINGERS = ("F1", "F2", "F3")
+JOINTS = ("spread", "f1", "f2", "f3")
+
+
+class WristStatus(IntEnum):
+    """How Eq. 7 ended for one sample."""
+
+    SOLVED = 0
+    AT_LIMIT = 1
+    UNREACHABLE = 2
+
+
+@dataclass(frozen=True)
+class Grasp:
+    """One grasp of one object.
+
+    contacts, normals: (3, 3), [m] and unit outward, in {O}; row i is finger F(i+1).
+    camera_from_palm, camera_from_pregrasp: (4, 4) poses of {P} in the camera's optical frame.
+    joints: (4,) [rad] spread, f1, f2, f3 at contact. joints_open: (4,) at the pre-grasp.
+    finger_start: (3,) [s] after the closing begins. finger_speed: (3,) [rad/s] of the inner joints.
+    residual: (3,) [m] of Eq. 7 per finger. log_density: nats, standardised units. score: larger is better.
+    """
+
+    grasp_id: str
+    label: int
+    contacts: np.ndarray
+    normals: np.ndarray
+    camera_from_palm: np.ndarray
+    camera_from_pregrasp: np.ndarray
+    joints: np.ndarray
+    joints_open: np.ndarray
+    finger_start: np.ndarray
+    finger_speed: np.ndarray
+    residual: np.ndarray
+    status: WristStatus
+    log_density: float
+    score: float

@@ -1,0 +1,59 @@
+"""What a person tunes: frozen dataclasses whose fields carry help and bounds, shared by nodes, CLI and tests."""
+
+from dataclasses import dataclass, field, fields
+
+from gmi_ros.core.errors import ErrorCode, GmiError
+
+
+def setting(default, help: str, low=None, high=None, choices: tuple | None = None):
+    """A dataclass field with its documentation and bounds."""
+    return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
+
+
+class Settings:
+    """Base of all settings: checks every field against its bounds when made.
+
+    Raises:
+        GmiError: BAD_SETTING, naming the field, the value and the bound.
+    """
+
+    def __post_init__(self):
+        for f in fields(self):
+            value, low, high = getattr(self, f.name), f.metadata.get("low"), f.metadata.get("high")
+            choices = f.metadata.get("choices")
+            if choices and value not in choices:
+                raise GmiError(ErrorCode.BAD_SETTING, f"{f.name} must be one of {', '.join(choices)}, got {value!r}")
+            for number in value if isinstance(value, tuple) else (value,):
+                if isinstance(number, (bool, str)):
+                    continue
+                if number != number or (low is not None and number < low) or (high is not None and number > high):
+                    bounds = f"[{'-inf' if low is None else low}, {'inf' if high is None else high}]"
+                    raise GmiError(ErrorCode.BAD_SETTING, f"{f.name} must be in {bounds}, got {number}")
+
+
+@dataclass(frozen=True)
+class SynthesisSettings(Settings):
+    """How `synthesize()` turns one frame into ranked grasps."""
+
+    n_samples: int = setting(64, "grasps drawn from the network for each frame", 1, 4096)
+    max_grasps: int = setting(10, "grasps returned, best first", 1, 4096)
+    min_mask_pixels: int = setting(30, "smallest mask that is an object [px]", 3, 1_000_000)
+    depth_erosion_px: int = setting(1, "mask pixels at its edge whose depth is not trusted", 0, 20)
+    min_depth: float = setting(0.2, "nearest depth that a Kinect-class camera measures [m]", 0.0, 10.0)
+    max_depth: float = setting(4.0, "farthest depth that is still used [m]", 0.1, 100.0)
+    degenerate_ratio: float = setting(0.9, "lambda2/lambda1 of the mask above which the frame is degenerate", 0.0, 1.0)
+    max_residual: float = setting(0.020, "largest Eq. 7 residual of any finger [m]", 0.0, 1.0)
+    normal_weight: float = setting(0.02, "weight of the normals in Eq. 7: metres that a unit of normal error counts", 0.0, 1.0)
+    table_clearance: float = setting(-0.005, "lowest height of a fingertip above the table [m]; negative is below", -0.1, 1.0)
+    palm_clearance: float = setting(0.0, "least distance of the observed cloud in front of the palm [m]", -0.1, 1.0)
+    finger_clearance: float = setting(-0.004, "least distance of the open fingers from the observed cloud [m]", -0.1, 1.0)
+    opening_margins: tuple[float, ...] = setting((0.6, 0.4, 0.25, 0.12), "how far to open the fingers before closing [rad], first that is free", 0.0, 2.44)
+    approach_distance: float = setting(0.10, "straight way from the pre-grasp to the grasp [m]", 0.0, 0.5)
+    max_approach_angle: float = setting(3.1416, "largest angle between the approach and the camera's viewing direction [rad]", 0.0, 3.1416)
+    workspace_low: tuple[float, ...] = setting((-10.0, -10.0, -10.0), "lower corner of the contacts' box, output frame [m]")
+    workspace_high: tuple[float, ...] = setting((10.0, 10.0, 10.0), "upper corner of the contacts' box, output frame [m]")
+    max_spread: float = setting(3.1416, "largest spread [rad]", 0.0, 3.1416)
+    min_contact_separation: float = setting(0.0, "least distance between two contacts [m]", 0.0, 0.5)
+    density_weight: float = setting(1.0, "weight of the model's log density in the score", 0.0, 100.0)
+    residual_weight: float = setting(200.0, "weight of the largest Eq. 7 residual in the score [1/m]", 0.0, 1e5)
+    inference_threads: int = setting(2, "CPU threads of the network; one value gives one answer to the bit", 1, 64)

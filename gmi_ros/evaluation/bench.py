@@ -1,0 +1,210 @@
+"""Speed figures that need no ROS: the pipeline, the wrist solver against scipy, picking trials against bare physics."""
+
+import time
+from collections.abc import Iterator
+from itertools import cycle, islice
+from typing import NamedTuple
+
+import mujoco
+import numpy as np
+
+from gmi_ros.core import poses
+from gmi_ros.core.frame import Frame
+from gmi_ros.core.settings import SynthesisSettings
+from gmi_ros.hand.barrett import BarrettHand
+from gmi_ros.hand.reference import scipy_reference
+from gmi_ros.hand.starts import default_starts
+from gmi_ros.hand.wrist import solve_wrist
+from gmi_ros.learning.checkpoint import GraspModel
+from gmi_ros.pipeline import STAGES, synthesize
+from gmi_ros.sim.candidates import sample_plan
+from gmi_ros.sim.cell import Cell
+from gmi_ros.sim.collect import CANDIDATES, batch_object, run_batch
+from gmi_ros.sim.objects import find_object
+from gmi_ros.sim.scenario import settle_object
+from gmi_ros.sim.trial import run
+from gmi_ros.sim.world import World
+
+WRIST_BATCH = 64
+_NOISE = 0.003  # of the wrist problems' contacts [m] and normals
+_STATE = mujoco.mjtState.mjSTATE_INTEGRATION
+
+
+class _Entry(NamedTuple):
+    """A call of `step`: simulated time [s], state, where hand and welds are, controls, number of steps."""
+
+    time: float
+    state: np.ndarray
+    place: tuple[np.ndarray, ...]
+    ctrl: np.ndarray
+    n: int
+
+
+def percentiles(milliseconds: list[float]) -> dict[str, float]:
+    """p50 and p99, and how many there were."""
+    p50, p99 = np.percentile(milliseconds, [50, 99])
+    return {"p50": round(float(p50), 3), "p99": round(float(p99), 3), "n": len(milliseconds)}
+
+
+def frame_ring(hand: BarrettHand, seed: int, n: int) -> list[Frame]:
+    """n rendered 640x480 frames of n objects."""
+    world = World(hand, seed)
+    frames = []
+    for i in range(n):
+        frames.append(world.frame(stamp_ns=i + 1))
+        world.reset()
+    return frames
+
+
+def bench_synthesize(
+    model: GraspModel, hand: BarrettHand, settings: SynthesisSettings, frames: list[Frame], calls: int
+) -> dict[str, dict]:
+    """`synthesize_ms` and `stages_ms` (medians) over the ring of frames; two calls before them do not count."""
+    times, stages = [], {name: [] for name in STAGES}
+    for i, frame in enumerate(islice(cycle(frames), calls + 2)):
+        start = time.perf_counter()
+        answer = synthesize(frame, model, hand, settings, seed=i + 1)
+        if i >= 2:
+            times.append((time.perf_counter() - start) * 1e3)
+            for name, value in answer.stages_ms.items():
+                stages[name].append(value)
+    medians = {name: round(float(np.median(values)), 3) for name, values in stages.items()}
+    return {"synthesize_ms": percentiles(times), "stages_ms": medians}
+
+
+def wrist_problems(hand: BarrettHand, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Contacts and outward normals (n, 3, 3) of random wrists and postures within the limits, a little disturbed."""
+    rng = np.random.default_rng(seed)
+    joints = rng.uniform(*hand.limits.T, (n, 4))
+    quaternions, positions = rng.standard_normal((n, 4)), rng.uniform(-0.3, 0.3, (n, 3))
+    frame_from_palm = np.stack([poses.from_xyzw(p, q) for p, q in zip(positions, quaternions, strict=True)])
+    points = poses.transform_points(frame_from_palm, hand.tips(joints)) + _NOISE * rng.standard_normal((n, 3, 3))
+    normals = -poses.rotate(frame_from_palm, hand.pad_normals(joints)) + _NOISE * rng.standard_normal((n, 3, 3))
+    return points, normals / np.linalg.norm(normals, axis=-1, keepdims=True)
+
+
+def bench_wrist(hand: BarrettHand, weight: float, scipy_solves: int, repeats: int, seed: int = 1) -> dict[str, float]:
+    """Our solver on a batch of WRIST_BATCH against scipy on the first `scipy_solves` problems of it, from the same starts.
+
+    The residual is a problem's farthest fingertip, averaged over the problems that both solved [mm].
+    """
+    points, normals = wrist_problems(hand, WRIST_BATCH, seed)
+    starts = default_starts(hand, points, normals, weight)
+    solve_wrist(hand, points, normals, weight, starts)
+    ours = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        solution = solve_wrist(hand, points, normals, weight, starts)
+        ours.append((time.perf_counter() - start) / WRIST_BATCH * 1e6)
+
+    timed = {}
+    for analytic in (True, False):
+        start = time.perf_counter()
+        found = [scipy_reference(hand, points[i], normals[i], weight, starts[i], analytic) for i in range(scipy_solves)]
+        timed[analytic] = (time.perf_counter() - start) / scipy_solves * 1e6
+        if analytic:
+            theirs = float(np.mean([s.residual.max() for s in found]))
+            above = float(max(solution.cost[i] - s.cost for i, s in enumerate(found)))
+    per_solve = float(np.median(ours))
+    return {
+        "us_per_solve": round(per_solve, 2),
+        "scipy_us_per_solve": round(timed[True], 1),
+        "scipy_numeric_us_per_solve": round(timed[False], 1),
+        "speedup": round(timed[True] / per_solve, 1),
+        "residual_mm": round(float(solution.residual[:scipy_solves].max(axis=1).mean()) * 1e3, 6),
+        "scipy_residual_mm": round(theirs * 1e3, 6),
+        "most_cost_above_scipy_m2": above,
+        "batch": WRIST_BATCH,
+        "scipy_solves": scipy_solves,
+    }
+
+
+def bench_collect(hand: BarrettHand, batches: int, seed: int = 1) -> dict[str, float]:
+    """Picking trials, as `gmi collect` makes them in one process, against a bare loop of their very steps.
+
+    A trial is a function of its seed, so the same trials are run twice: timed as they are, and once more in a cell that
+    notes state and controls before every step. The bare loop then does nothing but those steps.
+    """
+    elapsed, trials, successes = 0.0, 0, 0
+    steps, raw_elapsed = 0, 0.0
+    for batch in range(batches):
+        start = time.perf_counter()
+        records = run_batch(batch, seed, n_views=1)
+        elapsed += time.perf_counter() - start
+        trials += CANDIDATES
+        successes += sum(r.result.success for r in records)
+        n, seconds = _recorded(batch, seed, hand).replay()
+        steps += n
+        raw_elapsed += seconds
+    return {
+        "steps_per_s": round(steps / elapsed, 1),
+        "raw_steps_per_s": round(steps / raw_elapsed, 1),
+        "efficiency": round(raw_elapsed / elapsed, 4),
+        "trials_per_s": round(trials / elapsed, 2),
+        "trials": trials,
+        "successes": successes,
+        "steps": steps,
+    }
+
+
+class _RecordingCell(Cell):
+    """A cell that notes what every call of `step` began with, and can do those steps again."""
+
+    def __init__(self, name: str, hand: BarrettHand):
+        self.tape: list[_Entry] = []
+        super().__init__(find_object(name), hand)
+
+    def step(self, n: int = 1) -> None:
+        """As Cell.step."""
+        model, data = self.model, self.data
+        state = np.empty(mujoco.mj_stateSize(model, _STATE))
+        mujoco.mj_getState(model, data, state, _STATE)
+        palm = self._palm_body
+        place = (model.body_pos[palm].copy(), model.body_quat[palm].copy(), model.eq_data.copy(), data.eq_active.copy())
+        self.tape.append(_Entry(data.time, state, place, data.ctrl.copy(), n))
+        super().step(n)
+
+    def replay(self) -> tuple[int, float]:
+        """Number of steps on the tape, and the time that a bare loop of mj_step takes for them [s].
+
+        The state is set only where a trial begins anew or a weld is switched, outside the measured time.
+        """
+        model, data = self.model, self.data
+        elapsed, steps = 0.0, 0
+        for piece in _continuous(self.tape, model.opt.timestep):
+            model.body_pos[self._palm_body], model.body_quat[self._palm_body], model.eq_data[:], _ = piece[0].place
+            mujoco.mj_setState(model, data, piece[0].state, _STATE)
+            controls = [(entry.ctrl, entry.n) for entry in piece]
+            start = time.perf_counter()
+            for ctrl, n in controls:
+                data.ctrl[:] = ctrl
+                mujoco.mj_step(model, data, n)
+            elapsed += time.perf_counter() - start
+            steps += sum(n for _, n in controls)
+        return steps, elapsed
+
+
+def _recorded(batch: int, seed: int, hand: BarrettHand) -> _RecordingCell:
+    """The cell after all trials of a batch, with their steps on its tape: the draws are those of `run_batch`."""
+    cell = _RecordingCell(batch_object(batch), hand)
+    world_from_object = settle_object(cell, np.random.default_rng([seed, batch]))
+    for candidate in range(CANDIDATES):
+        rng = np.random.default_rng([seed, batch, candidate])
+        cell.reset(world_from_object)
+        run(cell, sample_plan(cell, rng))
+    return cell
+
+
+def _continuous(tape: list[_Entry], timestep: float) -> Iterator[list[_Entry]]:
+    """The tape cut where a step does not go on from where the one before ended."""
+    piece: list[_Entry] = []
+    for entry in tape:
+        if piece:
+            last = piece[-1]
+            moved = any(not np.array_equal(a, b) for a, b in zip(entry.place, last.place, strict=True))
+            if moved or abs(entry.time - last.time - last.n * timestep) > timestep / 2:
+                yield piece
+                piece = []
+        piece.append(entry)
+    if piece:
+        yield piece

@@ -1,0 +1,134 @@
+"""Read the camera's image sets out of a rosbag2, synchronised as the node does it."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.core.frame import Frame, Intrinsics
+from gmi_ros.core.images import canonical_depth, canonical_mask, canonical_rgb
+from gmi_ros.core.synchronizer import ApproximateTimeSynchronizer
+from gmi_ros.experience.images import image_array
+from gmi_ros.experience.topics import TopicMap
+
+_SUFFIXES = (".mcap", ".db3")
+
+
+@dataclass(frozen=True)
+class FrameSet:
+    """Four messages that belong together, and their stamps [ns] in the same order."""
+
+    rgb: Any
+    depth: Any
+    camera_info: Any
+    mask: Any
+    stamps: tuple[int, int, int, int]
+
+
+def read_sets(
+    path: Path | str,
+    topics: TopicMap = TopicMap(),
+    slop_s: float = 0.05,
+    queue_size: int = 10,
+    counts: Counter | None = None,
+) -> Iterator[FrameSet]:
+    """The sets of a bag (folder, .mcap or .db3) in the order in which they were complete, by time of receipt.
+
+    Only the camera's types are read, so that a bag may hold types that nobody here knows. `counts`, where given, is
+    told how many messages were read by topic, and as "unreadable" how many of them made no sense and were left out.
+
+    Raises:
+        GmiError: FILE_NOT_FOUND, FILE_DAMAGED, BAD_REQUEST (a topic is missing or ambiguous). Damage in the middle is
+            raised after the sets before it.
+    """
+    from rosbags.typesys import Stores, get_typestore
+
+    typestore = get_typestore(Stores.ROS2_JAZZY)  # Image and CameraInfo are the same from Humble on
+    counts = Counter() if counts is None else counts
+    complete: list[FrameSet] = []
+    synchronizer = ApproximateTimeSynchronizer(
+        4, queue_size, slop_s, lambda *messages: complete.append(FrameSet(*messages, tuple(map(stamp_ns, messages))))
+    )
+    with _reading(path) as reader:
+        names = topics.resolve({c.topic: c.msgtype for c in reader.connections}).names()
+        connections = [c for c in reader.connections if c.topic in names]
+        messages = reader.messages(connections)
+        while (item := next(messages, None)) is not None:
+            connection, _, data = item
+            try:
+                message = typestore.deserialize_cdr(data, connection.msgtype)
+                stamp = stamp_ns(message)
+            except Exception:  # a message of random bytes makes the library raise anything
+                counts["unreadable"] += 1
+                continue
+            counts[connection.topic] += 1
+            synchronizer.add(names.index(connection.topic), stamp, message)
+            while complete:
+                yield complete.pop(0)
+
+
+def bag_topics(path: Path | str) -> dict[str, str]:
+    """Types of a bag's topics by name. Raises as `read_sets`."""
+    with _reading(path) as reader:
+        return {c.topic: c.msgtype for c in reader.connections}
+
+
+def set_to_frame(frame_set: FrameSet, to_array=image_array) -> Frame:
+    """The Frame of a set; its stamp and frame_id are the rgb image's.
+
+    `to_array` makes an array of an Image message as it is (cv_bridge's passthrough, where that is installed).
+
+    Raises:
+        GmiError: UNKNOWN_ENCODING, SIZE_MISMATCH, BAD_INTRINSICS.
+    """
+    rgb, depth, mask, info = frame_set.rgb, frame_set.depth, frame_set.mask, frame_set.camera_info
+    return Frame(
+        rgb=canonical_rgb(to_array(rgb), rgb.encoding),
+        depth=canonical_depth(to_array(depth), depth.encoding),
+        mask=canonical_mask(to_array(mask), mask.encoding),
+        intrinsics=Intrinsics.from_k(info.width, info.height, info.k),
+        stamp_ns=stamp_ns(rgb),
+        frame_id=rgb.header.frame_id,
+    )
+
+
+def stamp_ns(message: Any) -> int:
+    """The header's stamp [ns]."""
+    return message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
+
+
+@contextmanager
+def _reading(path: Path | str):
+    """An open reader of the bag; everything that goes wrong inside it is the file's damage."""
+    from rosbags.rosbag2 import Reader
+
+    path = _storage(Path(path))
+    try:
+        with Reader(path) as reader:
+            yield reader
+    except GmiError:
+        raise
+    except PermissionError as error:
+        raise GmiError(ErrorCode.FILE_NOT_FOUND, f"{path} may not be read: {error}") from error
+    except Exception as error:  # damage shows as errors of SQLite, zstd, YAML, struct and the reader's own
+        reason = str(error) or type(error).__name__
+        raise GmiError(ErrorCode.FILE_DAMAGED, f"{path} is no intact rosbag2: {reason}") from error
+
+
+def _storage(path: Path) -> Path:
+    """What to open: a folder with metadata.yaml or a storage file; for a folder without, the one file in it."""
+    if not path.exists():
+        raise GmiError(ErrorCode.FILE_NOT_FOUND, f"there is no bag at {path}")
+    if path.is_dir() and not (path / "metadata.yaml").exists():
+        files = sorted(f for f in path.iterdir() if f.suffix in _SUFFIXES)
+        if len(files) != 1:
+            found = ", ".join(f.name for f in files) or "none"
+            raise GmiError(
+                ErrorCode.FILE_DAMAGED,
+                f"{path} has no metadata.yaml, so that it must hold one {' or '.join(_SUFFIXES)} file; found {found}",
+            )
+        return files[0]
+    return path

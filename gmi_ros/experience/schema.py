@@ -1,0 +1,94 @@
+"""The store's tables, and the check that a file is such a store."""
+
+import sqlite3
+
+from gmi_ros.core.errors import ErrorCode, GmiError
+
+APPLICATION_ID = 0x474D4945  # "GMIE"
+VERSION = 1
+
+# What many records share is kept once: contexts (who judged what, with which software), names (reasons of failure and
+# the templates of recipes), observations (several grasps of one image). Ids that can be derived are NULL.
+TABLES = {
+    "contexts": """(
+        id INTEGER PRIMARY KEY,
+        source TEXT NOT NULL, split TEXT NOT NULL, class_name TEXT NOT NULL, object_name TEXT NOT NULL,
+        judged_by TEXT NOT NULL, model_hash TEXT NOT NULL, software_version TEXT NOT NULL, camera TEXT NOT NULL,
+        UNIQUE (split, object_name, class_name, source, judged_by, model_hash, software_version, camera))""",
+    "names": "(id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE)",
+    # observation_id NULL: belongs to one episode and bears its outcome_id. template NULL: `data` are pixels.
+    "observations": """(
+        id INTEGER PRIMARY KEY,
+        observation_id TEXT,
+        template INTEGER REFERENCES names (id),
+        data BLOB NOT NULL,
+        stamp_ns INTEGER NOT NULL,
+        camera_from_object BLOB NOT NULL,
+        degenerate INTEGER NOT NULL)""",
+    # outcome_id NULL: split/object_name/trial_seed[/view]. grasp_id NULL: the outcome_id. seed NULL: the trial_seed.
+    # Seeds are unsigned 64-bit numbers in SQLite's signed ones.
+    "episodes": """(
+        id INTEGER PRIMARY KEY,
+        outcome_id TEXT,
+        grasp_id TEXT,
+        context INTEGER NOT NULL REFERENCES contexts (id),
+        observation INTEGER NOT NULL REFERENCES observations (id),
+        trial_seed INTEGER NOT NULL,
+        view INTEGER NOT NULL,
+        seed INTEGER,
+        success INTEGER NOT NULL,
+        reason INTEGER NOT NULL REFERENCES names (id),
+        height_lifted REAL,
+        contacts_predicted BLOB, normals_predicted BLOB,
+        contacts_reached BLOB, normals_reached BLOB,
+        joints BLOB,
+        camera_from_palm BLOB)""",
+}
+
+INDICES = (
+    "CREATE UNIQUE INDEX observation_ids ON observations (observation_id) WHERE observation_id IS NOT NULL",
+    "CREATE UNIQUE INDEX outcome_ids ON episodes (outcome_id) WHERE outcome_id IS NOT NULL",
+    "CREATE UNIQUE INDEX trials ON episodes (trial_seed, view, context) WHERE outcome_id IS NULL",
+)
+
+
+def create(database: sqlite3.Connection) -> None:
+    """Make the tables in an empty file, all or none."""
+    database.execute("BEGIN IMMEDIATE")
+    for name, columns in TABLES.items():
+        database.execute(f"CREATE TABLE {name} {columns}")
+    for statement in INDICES:
+        database.execute(statement)
+    database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    database.execute(f"PRAGMA user_version = {VERSION}")
+    database.execute("COMMIT")
+
+
+def is_empty(database: sqlite3.Connection) -> bool:
+    """Whether nothing has been made in this file yet."""
+    return not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+
+
+def check(database: sqlite3.Connection, path) -> None:
+    """See that this is a store of our version with all its tables.
+
+    Raises:
+        GmiError: STORE_CORRUPT saying what the file is instead.
+    """
+    application = database.execute("PRAGMA application_id").fetchone()[0]
+    if application != APPLICATION_ID:
+        raise GmiError(
+            ErrorCode.STORE_CORRUPT,
+            f"{path} is a database of another program (application id {application:#x}, ours is {APPLICATION_ID:#x})",
+        )
+    version = database.execute("PRAGMA user_version").fetchone()[0]
+    if version != VERSION:
+        advice = "update gmi_ros to read it" if version > VERSION else "no release of gmi_ros made such a store"
+        raise GmiError(
+            ErrorCode.STORE_CORRUPT,
+            f"{path} has store version {version}, this gmi_ros reads version {VERSION}: {advice}",
+        )
+    present = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    missing = [name for name in TABLES if name not in present]
+    if missing:
+        raise GmiError(ErrorCode.STORE_CORRUPT, f"{path} lacks the table {', '.join(missing)}")

@@ -1,0 +1,317 @@
+"""Forward kinematics of the BarrettHand in closed form: tips, pad normals, Jacobians, link frames, batched.
+
+The palm frame {P} has its origin on the centre of the base plane and z out of the palm; F1 stands at x = -Aw and
+points to -y at spread 0, F2 at x = +Aw, F3 (which does not spread) points to +y. Joints are [spread, f1, f2, f3].
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.core.grasp import FINGERS, JOINTS
+from gmi_ros.core.resources import resource
+from gmi_ros.hand import description
+from gmi_ros.hand.description import read_description
+
+HANDS = ("bh262", "bh280", "bh282")
+
+
+class FingerState(NamedTuple):
+    """The hand at one posture: rows 0-2 are the tips [m] of F1, F2, F3, rows 3-5 their pad normals, all in {P}.
+
+    points (..., 6, 3); by_spread and by_inner (..., 6, 3) their derivatives by the spread and by the finger's own inner
+    joint [per rad]; by_spread_twice, by_both, by_inner_twice (..., 6, 3) the second derivatives [per rad^2].
+    """
+
+    points: np.ndarray
+    by_spread: np.ndarray
+    by_inner: np.ndarray
+    by_spread_twice: np.ndarray
+    by_both: np.ndarray
+    by_inner_twice: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class BarrettHand:
+    """One model of the hand: its figures (sections of config/hands/<name>.yaml) and what follows from them.
+
+    Every method takes joints (..., 4) [rad] in the order spread, f1, f2, f3 with any leading axes, and optionally
+    outer (..., 3) [rad], the outer joints relative to the inner links; without it they follow the gears (inner / 3).
+
+    Raises (all methods):
+        GmiError: BAD_REQUEST where joints or outer have the wrong shape.
+    """
+
+    name: str
+    kinematics: description.Kinematics
+    coupling: description.Coupling
+    limits_by_joint: description.Limits
+    speeds: description.Speeds
+    forces: description.Forces
+    temperature: description.Temperature
+    reflected_inertia: description.ReflectedInertia
+    friction: description.Friction
+    links: description.Links
+
+    @cached_property
+    def limits(self) -> np.ndarray:
+        """(4, 2) soft limits [rad] of spread, f1, f2, f3."""
+        by_joint = self.limits_by_joint
+        return _frozen([by_joint.spread_soft, *[by_joint.inner_soft] * 3])
+
+    @cached_property
+    def hard_limits(self) -> np.ndarray:
+        """(4, 2) mechanical limits [rad] of spread, f1, f2, f3."""
+        by_joint = self.limits_by_joint
+        return _frozen([by_joint.spread_hard, *[by_joint.inner_hard] * 3])
+
+    @cached_property
+    def max_speed(self) -> np.ndarray:
+        """(4,) fastest speed of the drives [rad/s]."""
+        return _frozen([self.speeds.spread_max, *[self.speeds.inner_max] * 3])
+
+    @cached_property
+    def normal_speed(self) -> np.ndarray:
+        """(4,) speed of everyday use [rad/s]."""
+        return _frozen([self.speeds.spread_normal, *[self.speeds.inner_normal] * 3])
+
+    @property
+    def max_tip_force(self) -> float:
+        """What one finger bears [N]."""
+        return self.forces.tip_max
+
+    @property
+    def active_tip_force(self) -> float:
+        """What one finger exerts at its tip [N]."""
+        return self.forces.tip_active
+
+    @property
+    def mass(self) -> float:
+        """Of the whole hand [kg]."""
+        links = self.links
+        return links.palm.mass + 2 * links.knuckle.mass + 3 * (links.inner.mass + links.outer.mass)
+
+    @property
+    def outer_ratio(self) -> float:
+        """Outer per inner joint angle before breakaway."""
+        return self.coupling.motor_per_inner / self.coupling.motor_per_outer
+
+    def coupled_outer(self, inner: np.ndarray) -> np.ndarray:
+        """Outer joint angles [rad] before breakaway."""
+        return np.asarray(inner, float) * self.outer_ratio
+
+    def outer_after_breakaway(self, motor: np.ndarray, lock: np.ndarray) -> np.ndarray:
+        """Outer joint angles [rad] once the inner ones stopped at `lock` and the motors went on.
+
+        motor: the motor's angle seen at the inner joint (motor / 125) [rad], at least `lock`.
+        The outer link's angle from the knuckle keeps following the motor: outer = 4 motor / 3 - lock.
+        """
+        return np.asarray(motor, float) * (1 + self.outer_ratio) - np.asarray(lock, float)
+
+    def tips(self, joints: np.ndarray, outer: np.ndarray | None = None) -> np.ndarray:
+        """The DH tip points of F1, F2, F3, (..., 3, 3) [m] in {P}."""
+        k = self.kinematics
+        return self.pad_point(joints, k.tip_reach, k.tip_height, outer)
+
+    def pad_point(
+        self, joints: np.ndarray, along: float, height: float, outer: np.ndarray | None = None
+    ) -> np.ndarray:
+        """The point (along, height, 0) [m] of each outer link's frame, (..., 3, 3) [m] in {P}."""
+        spread, a2, a3 = self._angles(joints, outer)
+        radial, up = self._planar(a2, a3, along, height)
+        return self._point(spread, radial, up)
+
+    def pad_normals(self, joints: np.ndarray, outer: np.ndarray | None = None) -> np.ndarray:
+        """Unit normals out of the pads, (..., 3, 3) in {P}."""
+        spread, _, a3 = self._angles(joints, outer)
+        return _vector(self._direction(spread), -np.sin(a3), np.cos(a3))
+
+    def jacobian(self, joints: np.ndarray) -> np.ndarray:
+        """d tips / d joints with the coupling in force, (..., 3, 3, 4): finger, xyz, joint [m/rad]."""
+        state = self.fingers(joints)
+        return _by_joint(state.by_spread[..., :3, :], state.by_inner[..., :3, :])
+
+    def normal_jacobian(self, joints: np.ndarray) -> np.ndarray:
+        """d pad normals / d joints with the coupling in force, (..., 3, 3, 4): finger, xyz, joint [1/rad]."""
+        state = self.fingers(joints)
+        return _by_joint(state.by_spread[..., 3:, :], state.by_inner[..., 3:, :])
+
+    def fingers(self, joints: np.ndarray) -> "FingerState":
+        """Tips, pad normals, first and second derivatives in one pass, with the coupling in force: for solvers."""
+        k = self.kinematics
+        spread, a2, a3 = self._angles(joints, None)
+        sin2, cos2, sin3, cos3 = np.sin(a2), np.cos(a2), np.sin(a3), np.cos(a3)
+        reach = k.knuckle_reach + k.inner_length * cos2
+        tip_out, tip_up = k.tip_reach * cos3 - k.tip_height * sin3, k.tip_reach * sin3 + k.tip_height * cos3
+        radial, gain = reach + tip_out, 1 + self.outer_ratio
+        direction, rate = self._direction(spread), self._direction_rate(spread)
+
+        state = FingerState(*np.zeros((6, *a2.shape[:-1], 6, 3)))
+        points, by_spread, by_inner, by_spread_twice, by_both, by_inner_twice = state
+        points[..., :3, :2] = radial[..., None] * direction
+        points[..., :3, 0] += k.spread_axis_offset * self._spread_sign
+        points[..., :3, 2] = k.spread_axis_height + k.knuckle_rise + k.inner_length * sin2 + tip_up
+        points[..., 3:, :2] = -sin3[..., None] * direction
+        points[..., 3:, 2] = cos3
+        by_spread[..., :3, :2] = radial[..., None] * rate
+        by_spread[..., 3:, :2] = -sin3[..., None] * rate
+        closing = (-k.inner_length * sin2 - gain * tip_up)[..., None]
+        by_inner[..., :3, :2] = closing * direction
+        by_inner[..., :3, 2] = k.inner_length * cos2 + gain * tip_out
+        by_inner[..., 3:, :2] = -gain * cos3[..., None] * direction
+        by_inner[..., 3:, 2] = -gain * sin3
+        turning = direction * (self._spread_sign**2)[:, None]
+        by_spread_twice[..., :3, :2] = -radial[..., None] * turning
+        by_spread_twice[..., 3:, :2] = sin3[..., None] * turning
+        by_both[..., :3, :2] = closing * rate
+        by_both[..., 3:, :2] = -gain * cos3[..., None] * rate
+        by_inner_twice[..., :3, :2] = (-k.inner_length * cos2 - gain**2 * tip_out)[..., None] * direction
+        by_inner_twice[..., :3, 2] = -k.inner_length * sin2 - gain**2 * tip_up
+        by_inner_twice[..., 3:, :] = -(gain**2) * points[..., 3:, :]
+        return state
+
+    def knuckle_frames(self, joints: np.ndarray) -> np.ndarray:
+        """palm_from_knuckle of F1, F2, F3, (..., 3, 4, 4): x along the finger, z up. F3's is fixed to the palm."""
+        spread, _, _ = self._angles(joints, None)
+        x = _vector(self._direction(spread), np.ones(3), np.zeros(3))
+        z = np.broadcast_to([0.0, 0.0, 1.0], x.shape)
+        k = self.kinematics
+        return _pose(x, np.cross(z, x), z, self._point(spread, np.zeros(3), np.full(3, k.spread_axis_height)))
+
+    def inner_frames(self, joints: np.ndarray) -> np.ndarray:
+        """palm_from_inner of F1, F2, F3, (..., 3, 4, 4): origin on the inner joint's axis, which is z; y to the pad."""
+        k = self.kinematics
+        spread, a2, _ = self._angles(joints, None)
+        at = self._point(spread, np.full(3, k.knuckle_reach), np.full(3, k.spread_axis_height + k.knuckle_rise))
+        return self._link_pose(spread, a2 - np.radians(k.inner_offset_deg), at)
+
+    def distal_frames(self, joints: np.ndarray, outer: np.ndarray | None = None) -> np.ndarray:
+        """palm_from_outer of F1, F2, F3, (..., 3, 4, 4): origin on the outer joint's axis (z), y out of the pad."""
+        spread, a2, a3 = self._angles(joints, outer)
+        return self._link_pose(spread, a3, self._point(spread, *self._planar(a2, a3, 0.0, 0.0)))
+
+    def link_segments(
+        self, joints: np.ndarray, outer: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Coarse capsules of the hand for drawing and quick clearance checks.
+
+        Returns:
+            segments (..., n, 2, 3) [m] in {P} and radii (n,) [m]: the palm's, then of each finger F1, F2, F3 the
+            knuckle's (F3's is part of the palm), the inner link's and the outer link's.
+        """
+        links = self.links
+        knuckle, inner, outer_frame = (
+            self.knuckle_frames(joints),
+            self.inner_frames(joints),
+            self.distal_frames(joints, outer),
+        )
+        leading = knuckle.shape[:-3]
+        segments = [np.broadcast_to(links.palm.envelope, (*leading, *links.palm.envelope.shape))]
+        radii = [links.palm.envelope_radii]
+        for finger in range(len(FINGERS)):
+            chain = [(knuckle, links.knuckle), (inner, links.inner), (outer_frame, links.outer)]
+            for frames, link in chain[0 if self.kinematics.spread_sign[finger] else 1 :]:
+                pose = frames[..., finger, :, :]
+                turned = np.einsum("...ij,kej->...kei", pose[..., :3, :3], link.envelope)
+                segments.append(turned + pose[..., None, None, :3, 3])
+                radii.append(link.envelope_radii)
+        return np.concatenate(segments, axis=-3), np.concatenate(radii)
+
+    def _angles(self, joints, outer) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Spread (..., 1), and the angles a2, a3 (..., 3) of inner and outer link above the palm's plane [rad]."""
+        joints = np.asarray(joints, float)
+        if joints.ndim == 0 or joints.shape[-1] != len(JOINTS):
+            raise GmiError(ErrorCode.BAD_REQUEST, f"joints must be (..., 4): {', '.join(JOINTS)}; got {joints.shape}")
+        inner = joints[..., 1:]
+        relative = self.coupled_outer(inner) if outer is None else np.asarray(outer, float)
+        if relative.ndim == 0 or relative.shape[-1] != len(FINGERS):
+            raise GmiError(ErrorCode.BAD_REQUEST, f"outer joints must be (..., 3), got {relative.shape}")
+        phi2, phi3 = np.radians([self.kinematics.inner_offset_deg, self.kinematics.outer_offset_deg])
+        return joints[..., :1], inner + phi2, inner + relative + (phi2 + phi3)
+
+    def _planar(self, a2, a3, along: float, height: float) -> tuple[np.ndarray, np.ndarray]:
+        """A point of the outer link: distance from the spread axis and height above the base, (..., 3) [m] each."""
+        k = self.kinematics
+        radial = k.knuckle_reach + k.inner_length * np.cos(a2) + along * np.cos(a3) - height * np.sin(a3)
+        base = k.spread_axis_height + k.knuckle_rise
+        return radial, base + k.inner_length * np.sin(a2) + along * np.sin(a3) + height * np.cos(a3)
+
+    @cached_property
+    def _spread_sign(self) -> np.ndarray:
+        return _frozen(self.kinematics.spread_sign)
+
+    @cached_property
+    def _base_sign(self) -> np.ndarray:
+        return _frozen(self.kinematics.base_sign)
+
+    def _direction(self, spread) -> np.ndarray:
+        """Unit vectors (..., 3, 2) in the palm's plane along each finger, at the manual's angle r Th1 - j 90 deg."""
+        turn = self._spread_sign * spread
+        direction = np.empty((*turn.shape, 2))
+        direction[..., 0], direction[..., 1] = self._base_sign * np.sin(turn), -self._base_sign * np.cos(turn)
+        return direction
+
+    def _direction_rate(self, spread) -> np.ndarray:
+        """d direction / d spread, (..., 3, 2)."""
+        turn, sign = self._spread_sign * spread, self._base_sign * self._spread_sign
+        rate = np.empty((*turn.shape, 2))
+        rate[..., 0], rate[..., 1] = sign * np.cos(turn), sign * np.sin(turn)
+        return rate
+
+    def _point(self, spread, radial, up) -> np.ndarray:
+        """Points (..., 3, 3) [m] in {P} at `radial` from each finger's spread axis and `up` above the base plane."""
+        point = _vector(self._direction(spread), radial, up)
+        point[..., 0] += self.kinematics.spread_axis_offset * self._spread_sign
+        return point
+
+    def _link_pose(self, spread, angle, origin) -> np.ndarray:
+        """Poses (..., 3, 4, 4) of frames whose x stands `angle` above the palm's plane, within each finger's plane."""
+        direction = self._direction(spread)
+        x, y = _vector(direction, np.cos(angle), np.sin(angle)), _vector(direction, -np.sin(angle), np.cos(angle))
+        return _pose(x, y, np.cross(x, y), origin)
+
+
+def load_hand(name: str = "bh280") -> BarrettHand:
+    """The hand described by config/hands/<name>.yaml.
+
+    Raises:
+        GmiError: BAD_SETTING for an unknown name or key, FILE_DAMAGED, FILE_NOT_FOUND.
+    """
+    if name not in HANDS:
+        raise GmiError(ErrorCode.BAD_SETTING, f"hand must be one of {', '.join(HANDS)}, got {name!r}")
+    sections = read_description(resource(f"config/hands/{name}.yaml"))
+    sections["limits_by_joint"] = sections.pop("limits")
+    return BarrettHand(**sections)
+
+
+def _frozen(rows) -> np.ndarray:
+    array = np.array(rows, float)
+    array.setflags(write=False)
+    return array
+
+
+def _vector(direction, radial, up) -> np.ndarray:
+    """Vectors (..., 3) with `radial` along a direction (..., 2) of the palm's plane and `up` along z."""
+    radial, up = np.broadcast_arrays(radial, up)
+    height = np.broadcast_to(up[..., None], (*direction.shape[:-1], 1))
+    return np.concatenate([radial[..., None] * direction, height], axis=-1)
+
+
+def _by_joint(by_spread, by_inner) -> np.ndarray:
+    """Place derivatives (..., 3, 3) into (..., 3, 3, 4): a finger depends on the spread and its own joint only."""
+    jacobian = np.zeros((*by_spread.shape, len(JOINTS)))
+    jacobian[..., 0] = by_spread
+    for finger in range(len(FINGERS)):
+        jacobian[..., finger, :, finger + 1] = by_inner[..., finger, :]
+    return jacobian
+
+
+def _pose(x, y, z, origin) -> np.ndarray:
+    """Poses (..., 4, 4) from axes and origin (..., 3)."""
+    pose = np.zeros((*origin.shape[:-1], 4, 4))
+    pose[..., :3, 0], pose[..., :3, 1], pose[..., :3, 2], pose[..., :3, 3] = x, y, z, origin
+    pose[..., 3, 3] = 1.0
+    return pose

@@ -1,0 +1,99 @@
+"""A trained network as a folder: config.json, weights.safetensors (the normaliser among them), metrics.json, card.md."""
+
+import hashlib
+import json
+from pathlib import Path
+
+from safetensors.torch import save as tensor_bytes
+
+from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.learning.config import RCVAEConfig, from_dict, to_dict
+from gmi_ros.learning.files import check_tensors, read_tensors, write_together
+from gmi_ros.learning.model import GraspModel
+from gmi_ros.learning.r_cvae import RCVAE
+
+ARCHITECTURE = "r_cvae"
+VERSION = 1  # of the folder's layout and of the network; raised when older weights no longer mean the same
+CONFIG, WEIGHTS, METRICS, CARD = "config.json", "weights.safetensors", "metrics.json", "card.md"
+
+
+def save(folder: Path, network: RCVAE, metrics: dict, card: str) -> None:
+    """Write the folder; a reader or a full disk never meets half of it.
+
+    Args:
+        network: with weight normalisation still in place (not folded), so that training can go on from it.
+    """
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    weights = tensor_bytes(tensors)
+    config = {
+        "architecture": ARCHITECTURE,
+        "version": VERSION,
+        "weights_sha256": hashlib.sha256(weights).hexdigest(),
+        "network": to_dict(network.config),
+    }
+    contents = {WEIGHTS: weights, CONFIG: _json(config), METRICS: _json(metrics), CARD: card.encode()}
+    write_together(Path(folder), contents)
+
+
+def load(folder: Path) -> GraspModel:
+    """Read a folder written by `save` for inference, strictly.
+
+    Raises:
+        GmiError: WEIGHTS_MISSING, naming the folder and the files it lacks; WEIGHTS_DAMAGED where the config is of
+            another architecture or version, or the weights are cut off, do not fit it, are not finite or were
+            changed since they were saved.
+    """
+    network, digest = load_network(folder)
+    return GraspModel(network, digest[:16])
+
+
+def load_network(folder: Path) -> tuple[RCVAE, str]:
+    """The network with its weight normalisation, and its weights' SHA-256. Raises as `load` does."""
+    folder = Path(folder)
+    missing = [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]
+    if missing:
+        raise GmiError(
+            ErrorCode.WEIGHTS_MISSING,
+            f"{folder} {'lacks ' + ' and '.join(missing) if folder.is_dir() else 'is not a folder'}; "
+            f"a model folder holds {CONFIG}, {WEIGHTS}, {METRICS} and {CARD}",
+        )
+    config = _read_config(folder / CONFIG)
+    network = RCVAE(_network_config(config, folder / CONFIG))
+    path = folder / WEIGHTS
+    content = path.read_bytes()
+    tensors = read_tensors(content, path)
+    check_tensors(tensors, network.state_dict(), path)
+    digest = hashlib.sha256(content).hexdigest()
+    if digest != config["weights_sha256"]:
+        raise _damaged(path, f"SHA-256 is {digest[:16]}.., {CONFIG} says {str(config['weights_sha256'])[:16]}..")
+    network.load_state_dict(tensors)
+    return network, digest
+
+
+def _read_config(path: Path) -> dict:
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # JSON or UTF-8
+        raise _damaged(path, f"not JSON: {error}") from error
+    fields = {"architecture", "version", "weights_sha256", "network"}
+    if not isinstance(config, dict) or not fields <= set(config):
+        raise _damaged(path, f"must be an object with {sorted(fields)}")
+    for name, want in (("architecture", ARCHITECTURE), ("version", VERSION)):
+        if config[name] != want:
+            raise _damaged(path, f"{name} is {config[name]!r}, this program reads {want!r}")
+    return config
+
+
+def _network_config(config: dict, path: Path) -> RCVAEConfig:
+    try:
+        return from_dict(RCVAEConfig, config["network"])
+    except GmiError as error:
+        raise _damaged(path, error.message) from error
+
+
+def _json(value: dict) -> bytes:
+    return (json.dumps(value, indent=2) + "\n").encode()
+
+
+def _damaged(path: Path, message: str) -> GmiError:
+    return GmiError(ErrorCode.WEIGHTS_DAMAGED, f"{path}: {message}")

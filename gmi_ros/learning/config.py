@@ -1,0 +1,97 @@
+"""What defines a network and a training run: frozen dataclasses, kept as JSON beside the weights."""
+
+from dataclasses import asdict, dataclass, fields
+
+from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.core.settings import Settings, setting
+from gmi_ros.learning.spec import IMAGE_SIZE
+
+
+@dataclass(frozen=True)
+class RCVAEConfig(Settings):
+    """The R-CVAE's architecture; the defaults are the paper's (IV-B), which leaves the latent's size open.
+
+    Raises:
+        GmiError: BAD_SETTING for a value out of bounds, or convolutions that do not fit the image.
+    """
+
+    kernels: tuple[int, ...] = setting((7, 5, 5, 5, 3), "filter sizes of the convolutions [px]", 1, 63)
+    channels: tuple[int, ...] = setting((16, 32, 32, 64, 64), "filters of each convolution", 1, 1024)
+    hidden: int = setting(64, "units of every hidden layer", 1, 4096)
+    latent: int = setting(8, "dimensions of z", 1, 256)
+    input_noise: float = setting(0.05, "white noise at the networks' inputs while training [standard deviations]", 0.0, 1.0)
+    min_scale: float = setting(0.1, "smallest output scale [standard deviations of the data]", 1e-3, 1.0)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if len(self.kernels) != len(self.channels) or not self.kernels:
+            raise GmiError(
+                ErrorCode.BAD_SETTING,
+                f"kernels and channels must have one number per convolution, got {self.kernels} and {self.channels}",
+            )
+        if min(self.map_sizes()) < 1:
+            raise GmiError(
+                ErrorCode.BAD_SETTING,
+                f"kernels {self.kernels} shrink the {IMAGE_SIZE} px image to {self.map_sizes()}: every map needs >= 1 px",
+            )
+
+    def map_sizes(self) -> tuple[int, ...]:
+        """Side of the feature maps after each convolution (unpadded) and, after every second one, its pooling [px]."""
+        size, sizes = IMAGE_SIZE, []
+        for i, kernel in enumerate(self.kernels):
+            size = size - kernel + 1
+            if i % 2:
+                size //= 2
+            sizes.append(size)
+        return tuple(sizes)
+
+
+@dataclass(frozen=True)
+class TrainingConfig(Settings):
+    """How a network is trained; the defaults are the paper's (IV-B) where it says."""
+
+    network: RCVAEConfig = setting(RCVAEConfig(), "the network to train")
+    learning_rate: float = setting(1e-3, "Adam's learning rate", 1e-8, 1.0)
+    batch_size: int = setting(100, "pairs in a minibatch", 1, 100_000)
+    max_epochs: int = setting(30, "epochs of N / batch_size minibatches at most", 1, 100_000)
+    patience: int = setting(5, "epochs without a better validation bound before stopping", 1, 100_000)
+    beta: float = setting(1.0, "weight of the KL term in the bound; 1 is Eq. 4", 0.0, 100.0)
+    validation_fraction: float = setting(0.1, "part of the pairs kept for validation", 0.01, 0.5)
+    seed: int = setting(0, "seed of weights, split, minibatches and noise", 0, 2**32 - 1)
+    device: str = setting("auto", "where to train; auto is the GPU if there is one", choices=("auto", "cpu", "cuda"))
+
+
+def to_dict(config: Settings) -> dict:
+    """A settings dataclass as what JSON can hold."""
+    return asdict(config)
+
+
+def from_dict(kind: type, values: object):
+    """The settings dataclass `kind` made from `to_dict`'s (JSON-decoded) answer: every field, and no other.
+
+    Raises:
+        GmiError: BAD_SETTING for an unknown or absent field, a wrong type or a value out of bounds.
+    """
+    known = {f.name: f for f in fields(kind)}
+    if not isinstance(values, dict) or set(values) != set(known):
+        got = sorted(values) if isinstance(values, dict) else type(values).__name__
+        raise GmiError(ErrorCode.BAD_SETTING, f"{kind.__name__} needs the fields {sorted(known)}, got {got}")
+    made = {}
+    for name, value in values.items():
+        default = known[name].default
+        if isinstance(default, Settings):
+            made[name] = from_dict(type(default), value)
+            continue
+        made[name] = _typed(f"{kind.__name__}.{name}", value, default)
+    return kind(**made)
+
+
+def _typed(name: str, value, default):
+    """`value` with the type of `default`; JSON's lists become tuples, its whole numbers floats where one is meant."""
+    if isinstance(default, tuple) and isinstance(value, (list, tuple)):
+        return tuple(_typed(name, v, default[0]) for v in value)
+    if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not type(default):
+        raise GmiError(ErrorCode.BAD_SETTING, f"{name} must be of type {type(default).__name__}, got {value!r}")
+    return value

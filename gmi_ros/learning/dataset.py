@@ -1,0 +1,111 @@
+"""Image and grasp pairs for training, and the class-balanced minibatches drawn from them (paper, IV-A and IV-B)."""
+
+import hashlib
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.learning.spec import GRASP_DIM, IMAGE_SHAPE, IMAGE_SIZE
+
+
+@dataclass(frozen=True)
+class GraspData:
+    """n successful pairs over m images; many grasps share an image, so images are stored once and compactly.
+
+    rgb: (m, 64, 64, 3) uint8. depth: (m, 64, 64) float16 or float32 [m], relative to the object. mask: (m, 64, 64)
+    bool. image_index: (n,) int into the m images. grasps: (n, 18) float32, [p1 p2 p3] [m] and [n1 n2 n3] in {O}.
+    object_id, class_id: (n,) int.
+
+    Raises:
+        GmiError: FILE_DAMAGED, naming the array that is empty, has another shape or type, or holds what it must not.
+    """
+
+    rgb: np.ndarray
+    depth: np.ndarray
+    mask: np.ndarray
+    image_index: np.ndarray
+    grasps: np.ndarray
+    object_id: np.ndarray
+    class_id: np.ndarray
+
+    def __post_init__(self):
+        m, n, side = len(self.rgb), len(self.grasps), (IMAGE_SIZE, IMAGE_SIZE)
+        shapes = {
+            "rgb": (m, *side, 3), "depth": (m, *side), "mask": (m, *side),
+            "image_index": (n,), "grasps": (n, GRASP_DIM), "object_id": (n,), "class_id": (n,),
+        }  # fmt: skip
+        kinds = {"rgb": "u", "depth": "f", "mask": "b", "grasps": "f"}  # the others are integers
+        for name, shape in shapes.items():
+            array = getattr(self, name)
+            if array.shape != shape:
+                raise _damaged(f"{name} has shape {array.shape}, must be {shape}")
+            if array.dtype.kind not in kinds.get(name, "iu") or (name == "rgb" and array.dtype != np.uint8):
+                raise _damaged(f"{name} has the type {array.dtype}; see GraspData for the right one")
+        if not n or not m:
+            raise _damaged(f"{n} pairs and {m} images: at least one of each is needed")
+        for name in ("depth", "grasps"):
+            bad = int((~np.isfinite(getattr(self, name))).sum())
+            if bad:
+                raise _damaged(f"{name} has {bad} values that are not finite")
+        if self.image_index.min() < 0 or self.image_index.max() >= m:
+            raise _damaged(
+                f"image_index must be in [0, {m - 1}], got {self.image_index.min()} to {self.image_index.max()}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.grasps)
+
+    def images(self, indices: np.ndarray) -> np.ndarray:
+        """(k, 64, 64, 5) float32 of these images, equal to `Observation.image`."""
+        images = np.empty((len(indices), *IMAGE_SHAPE), np.float32)
+        np.divide(self.rgb[indices], np.float32(255), out=images[..., :3])
+        images[..., 3] = self.depth[indices]
+        images[..., 4] = self.mask[indices]
+        return images
+
+    def fingerprint(self) -> str:
+        """16 hex digits that change when any value does."""
+        digest = hashlib.sha256()
+        for f in fields(self):
+            array = np.ascontiguousarray(getattr(self, f.name))
+            digest.update(f"{f.name} {array.dtype.str} {array.shape}".encode())
+            digest.update(array.data)
+        return digest.hexdigest()[:16]
+
+
+def _damaged(message: str) -> GmiError:
+    return GmiError(ErrorCode.FILE_DAMAGED, f"training data: {message}")
+
+
+def split_pairs(n: int, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices for training and a random `fraction` (at least one pair) for validation, both sorted.
+
+    Raises:
+        GmiError: FILE_DAMAGED where there are fewer than two pairs.
+    """
+    if n < 2:
+        raise _damaged(f"{n} pair cannot be split into training and validation; at least 2 are needed")
+    order = np.random.default_rng(seed).permutation(n)
+    n_validation = max(1, round(n * fraction))
+    return np.sort(order[n_validation:]), np.sort(order[:n_validation])
+
+
+class BalancedSampler:
+    """Draws pairs with replacement: a class uniformly, then one of its objects, then one of the object's pairs."""
+
+    def __init__(self, data: GraspData, pairs: np.ndarray, seed: int):
+        keys = np.stack([data.class_id[pairs], data.object_id[pairs]], axis=1)
+        objects, object_of_pair = np.unique(keys, axis=0, return_inverse=True)  # sorted by class, then object
+        self._pairs = pairs[np.argsort(object_of_pair.ravel(), kind="stable")]
+        self._pair_counts = np.bincount(object_of_pair.ravel())
+        self._pair_starts = np.cumsum(self._pair_counts) - self._pair_counts
+        _, self._object_counts = np.unique(objects[:, 0], return_counts=True)
+        self._object_starts = np.cumsum(self._object_counts) - self._object_counts
+        self.rng = np.random.default_rng(seed)
+
+    def draw(self, n: int) -> np.ndarray:
+        """(n,) indices into the data."""
+        classes = self.rng.integers(len(self._object_counts), size=n)
+        objects = self._object_starts[classes] + self.rng.integers(self._object_counts[classes])
+        return self._pairs[self._pair_starts[objects] + self.rng.integers(self._pair_counts[objects])]

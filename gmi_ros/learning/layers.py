@@ -1,0 +1,80 @@
+"""The network's parts: weight-normalised layers and the CNN module (paper, IV-B and Fig. 3b)."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+from torch.nn.utils.parametrizations import weight_norm
+
+from gmi_ros.learning.config import RCVAEConfig
+from gmi_ros.learning.spec import IMAGE_CHANNELS
+
+
+def convolution(inputs: int, outputs: int, kernel: int, generator: torch.Generator) -> nn.Module:
+    """An unpadded convolution with weight normalisation."""
+    return _normalised(nn.utils.skip_init(nn.Conv2d, inputs, outputs, kernel), generator, gain=2.0)
+
+
+def linear(inputs: int, outputs: int, generator: torch.Generator, output_layer: bool = False) -> nn.Module:
+    """A linear layer with weight normalisation; an output layer begins with the gain of a layer without ReLU."""
+    return _normalised(nn.utils.skip_init(nn.Linear, inputs, outputs), generator, gain=1.0 if output_layer else 2.0)
+
+
+def _normalised(layer: nn.Module, generator: torch.Generator, gain: float) -> nn.Module:
+    """He et al.'s initialisation from our own generator (the global one is left alone), then w = g v / |v|."""
+    with torch.no_grad():
+        layer.weight.normal_(0.0, (gain / layer.weight[0].numel()) ** 0.5, generator=generator)
+        layer.bias.zero_()
+    return weight_norm(layer)
+
+
+def fold(module: nn.Module) -> None:
+    """Replace every g v / |v| by its value, in place: the same function, quicker, no longer for training."""
+    for layer in module.modules():
+        if parametrize.is_parametrized(layer, "weight"):
+            parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
+
+
+class VisualFeatures(nn.Module):
+    """The CNN module (Fig. 3b): standardised images (b, 5, 64, 64) to features (b, hidden).
+
+    Convolutions, with max pooling after every second; network in network (two 1x1 convolutions) with global average
+    pooling; one hidden layer. At 64 px with the default filters the maps are 58, 54, pooled 27, 23, 19, pooled 9 and
+    7 px. ReLU throughout: the default of the authors' framework, and cheaper on a CPU than the smoother ELU.
+    """
+
+    def __init__(self, config: RCVAEConfig, generator: torch.Generator):
+        super().__init__()
+        layers, inputs = [], IMAGE_CHANNELS
+        for i, (kernel, outputs) in enumerate(zip(config.kernels, config.channels, strict=True)):
+            layers.append(convolution(inputs, outputs, kernel, generator))
+            # Pooling before the ReLU gives the same as after it, from a quarter of the work.
+            layers += [nn.MaxPool2d(2), nn.ReLU()] if i % 2 else [nn.ReLU()]
+            inputs = outputs
+        for _ in range(2):
+            layers += [convolution(inputs, inputs, 1, generator), nn.ReLU()]
+        layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), linear(inputs, config.hidden, generator), nn.ReLU()]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.layers(image)
+
+
+class LatentEncoder(nn.Module):
+    """Image features (b, hidden) and standardised grasps (b, 18) to mean and log sigma of z, each (b, latent).
+
+    The grasp passes a hidden layer of its own; both are concatenated into the shared representation, followed by
+    another hidden layer (IV-B). Serves the recognition network, and the prior with the predicted grasp as input.
+    """
+
+    LOG_SIGMA = (-6.0, 3.0)  # keeps exp() and the weights of Eq. 6 finite; trained networks stay inside
+
+    def __init__(self, config: RCVAEConfig, grasp_dim: int, generator: torch.Generator):
+        super().__init__()
+        self.grasp = linear(grasp_dim, config.hidden, generator)
+        self.shared = linear(2 * config.hidden, config.hidden, generator)
+        self.latent = linear(config.hidden, 2 * config.latent, generator, output_layer=True)
+
+    def forward(self, features: Tensor, grasp: Tensor) -> tuple[Tensor, Tensor]:
+        fused = torch.cat([features, self.grasp(grasp).relu()], dim=-1)  # (b, 2 hidden)
+        mean, log_sigma = self.latent(self.shared(fused).relu()).chunk(2, dim=-1)
+        return mean, log_sigma.clamp(*self.LOG_SIGMA)

@@ -1,0 +1,78 @@
+"""A trained network as the pipeline uses it: numpy in, numpy out, the same bits for the same request."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.learning.conditional import mixture_log_density
+from gmi_ros.learning.layers import fold
+from gmi_ros.learning.r_cvae import RCVAE
+from gmi_ros.learning.spec import IMAGE_SHAPE
+
+_MAX_SAMPLES = 4096  # the densities need n^2 numbers
+
+
+@dataclass(frozen=True)
+class GraspSamples:
+    """n grasps of one object in {O}.
+
+    contacts: (n, 3, 3) [m], normals: (n, 3, 3) unit outward, row i of each is finger F(i+1).
+    log_density: (n,) nats in standardised units: Eq. 5 over the z drawn for these samples.
+    """
+
+    contacts: np.ndarray
+    normals: np.ndarray
+    log_density: np.ndarray
+
+
+class GraspModel:
+    """Wraps a network for inference on the CPU. It takes the network over: its weights are folded in place.
+
+    hash: 16 hex digits of the weights' SHA-256.
+    """
+
+    def __init__(self, network: RCVAE, weights_hash: str):
+        fold(network)
+        self._network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        self.hash = weights_hash
+
+    @property
+    def network(self) -> RCVAE:
+        """The network, in evaluation mode."""
+        return self._network
+
+    def sample(self, image: np.ndarray, n: int, seed: int) -> GraspSamples:
+        """Draw n grasps for one image (64, 64, 5), as `Observation.image` gives it.
+
+        A sample is the decoder's mean at a z from the prior, without output noise, its normals made unit again; the
+        density is that of the mean as the network gave it. The CNNs run once. The same image, n, seed and number of
+        torch threads give the same bits, whatever was called before.
+
+        Raises:
+            GmiError: BAD_REQUEST for an n or seed out of bounds, or an image of another shape or with NaN.
+        """
+        _check(image, n, seed)
+        generator = torch.Generator().manual_seed(int(seed))
+        pixels = torch.from_numpy(np.array(image, dtype=np.float32, order="C")[None]).permute(0, 3, 1, 2)
+        with torch.inference_mode():
+            grasps = self._network(pixels)
+            means = grasps.decode(grasps.sample_latent(n, generator))  # (1, n, 18) standardised
+            log_density = mixture_log_density(means, means, grasps.log_scale)[0]
+            vectors = self._network.normaliser.restore_grasp(means)[0].numpy().astype(float).reshape(n, 2, 3, 3)
+        contacts, normals = vectors[:, 0], vectors[:, 1]
+        lengths = np.linalg.norm(normals, axis=-1, keepdims=True)
+        return GraspSamples(contacts, normals / np.maximum(lengths, 1e-12), log_density.numpy().astype(float))
+
+
+def _check(image: np.ndarray, n: int, seed: int) -> None:
+    if not 1 <= n <= _MAX_SAMPLES:
+        raise GmiError(ErrorCode.BAD_REQUEST, f"n must be in [1, {_MAX_SAMPLES}] samples, got {n}")
+    if not 0 <= seed < 2**63:
+        raise GmiError(ErrorCode.BAD_REQUEST, f"seed must be in [0, 2^63 - 1], got {seed}")
+    if image.shape != IMAGE_SHAPE:
+        raise GmiError(ErrorCode.BAD_REQUEST, f"the network takes an image of shape {IMAGE_SHAPE}, got {image.shape}")
+    bad = int((~np.isfinite(image)).sum())
+    if bad:
+        raise GmiError(ErrorCode.BAD_REQUEST, f"the image has {bad} values that are not finite")

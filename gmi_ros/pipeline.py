@@ -1,0 +1,157 @@
+"""The one road from an observation to ranked grasps: node, demo, replay and evaluation all take it."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from gmi_ros.core import poses
+from gmi_ros.core.cloud import Table, fit_table, object_points
+from gmi_ros.core.errors import ErrorCode
+from gmi_ros.core.frame import Frame
+from gmi_ros.core.grasp import Grasp, WristStatus
+from gmi_ros.core.object_frame import ObjectFrame, object_frame
+from gmi_ros.core.observation import Observation, observe
+from gmi_ros.core.settings import SynthesisSettings
+from gmi_ros.hand.barrett import BarrettHand
+from gmi_ros.hand.posture import clear_posture
+from gmi_ros.hand.wrist import solve_wrist
+from gmi_ros.learning.checkpoint import GraspModel
+
+STAGES = ("frame", "observe", "sample", "wrist", "filter_rank")
+
+
+@dataclass(frozen=True)
+class Synthesis:
+    """Answer for one object of one frame.
+
+    grasps: best first. rejected: samples by reason, in the order of the filters. stages_ms: milliseconds per stage.
+    table: the plane under the object in the camera's frame, None where none was seen.
+    """
+
+    observation: Observation
+    object_frame: ObjectFrame
+    table: Table | None
+    grasps: list[Grasp]
+    rejected: dict[str, int]
+    stages_ms: dict[str, float]
+    n_samples: int
+    seed: int
+    model_hash: str
+    observation_id: str
+
+    @property
+    def error_code(self) -> ErrorCode:
+        """OK, or NO_GRASP where every sample was rejected."""
+        return ErrorCode.OK if self.grasps else ErrorCode.NO_GRASP
+
+    @property
+    def message(self) -> str:
+        """One sentence: how many grasps, and what became of the others."""
+        reasons = ", ".join(f"{count} {reason}" for reason, count in self.rejected.items() if count) or "none"
+        return f"{len(self.grasps)} grasps from {self.n_samples} samples; rejected: {reasons}"
+
+
+def synthesize(
+    frame: Frame,
+    model: GraspModel,
+    hand: BarrettHand,
+    settings: SynthesisSettings = SynthesisSettings(),
+    seed: int = 1,
+    label: int = 0,
+    output_from_camera: np.ndarray | None = None,
+) -> Synthesis:
+    """Grasps for one object of a frame: object frame, observation, samples, Eq. 7, filters, ranking.
+
+    The same frame, model, settings and seed give the same grasps to the bit.
+
+    Args:
+        label: of the object in the mask; 0 = the largest.
+        output_from_camera: (4, 4) to the frame of the workspace box; None = the camera's.
+
+    Raises:
+        GmiError: the refusals of `object_frame()`.
+    """
+    stages: dict[str, float] = {}
+    with _timed(stages, "frame"):
+        found = object_frame(frame, label, settings)
+        table = fit_table(frame, found)
+        cloud = object_points(frame, found)
+    with _timed(stages, "observe"):
+        observation = observe(frame, found)
+    with _timed(stages, "sample"):
+        samples = model.sample(observation.image, settings.n_samples, seed)
+    with _timed(stages, "wrist"):
+        wrist = solve_wrist(
+            hand, samples.contacts, samples.normals, settings.normal_weight, max_residual=settings.max_residual
+        )
+    with _timed(stages, "filter_rank"):
+        camera_from_palm = found.camera_from_object @ wrist.frame_from_palm  # (n, 4, 4)
+        posture = clear_posture(hand, camera_from_palm, wrist.joints, cloud, table, settings)
+        residual = wrist.residual.max(axis=1)  # (n,) [m]
+        contacts = poses.transform_points(found.camera_from_object, samples.contacts)  # (n, 3, 3)
+        if output_from_camera is not None:
+            contacts = poses.transform_points(output_from_camera, contacts)
+        pairs = contacts[:, [0, 0, 1]] - contacts[:, [1, 2, 2]]  # (n, 3, 3)
+        checks = {
+            "unreachable": wrist.status == WristStatus.UNREACHABLE,
+            "spread": wrist.joints[:, 0] > settings.max_spread,
+            "contacts_too_close": np.linalg.norm(pairs, axis=2).min(axis=1) < settings.min_contact_separation,
+            "workspace": ((contacts < settings.workspace_low) | (contacts > settings.workspace_high)).any(axis=(1, 2)),
+            "approach_angle": camera_from_palm[:, 2, 2] < np.cos(settings.max_approach_angle),
+            "fingertip_below_table": posture.tip_height < settings.table_clearance,
+            "hand_below_table": posture.hand_height < settings.table_clearance,
+            "palm_in_cloud": posture.palm_gap < settings.palm_clearance,
+            "fingers_in_cloud": ~posture.fingers_clear,
+        }
+        kept, rejected = _sieve(checks, settings.n_samples)
+        score = settings.density_weight * samples.log_density - settings.residual_weight * residual
+        order = kept[np.argsort(-score[kept], kind="stable")][: settings.max_grasps]
+        observation_id = f"{frame.stamp_ns:x}-{found.label}"
+        grasps = [
+            Grasp(
+                grasp_id=f"{observation_id}-{seed:x}-{i}",
+                label=found.label,
+                contacts=samples.contacts[i],
+                normals=samples.normals[i],
+                camera_from_palm=camera_from_palm[i],
+                camera_from_pregrasp=_back_off(camera_from_palm[i], settings.approach_distance),
+                joints=wrist.joints[i],
+                joints_open=posture.joints_open[i],
+                finger_start=posture.finger_start[i],
+                finger_speed=posture.finger_speed[i],
+                residual=wrist.residual[i],
+                status=WristStatus(int(wrist.status[i])),
+                log_density=float(samples.log_density[i]),
+                score=float(score[i]),
+            )
+            for i in order.tolist()
+        ]
+    return Synthesis(
+        observation, found, table, grasps, rejected, stages, settings.n_samples, seed, model.hash, observation_id
+    )
+
+
+def _sieve(checks: dict[str, np.ndarray], n: int) -> tuple[np.ndarray, dict[str, int]]:
+    """Indices that fail no check, and how many fell to each; a sample counts for the first it fails."""
+    alive, rejected = np.ones(n, bool), {}
+    for reason, failed in checks.items():
+        rejected[reason] = int((alive & failed).sum())
+        alive &= ~failed
+    return np.flatnonzero(alive), rejected
+
+
+def _back_off(camera_from_palm: np.ndarray, distance: float) -> np.ndarray:
+    """The pre-grasp: the same orientation, `distance` [m] back along the palm's normal."""
+    pregrasp = camera_from_palm.copy()
+    pregrasp[:3, 3] -= distance * camera_from_palm[:3, 2]
+    return pregrasp
+
+
+@contextmanager
+def _timed(stages: dict[str, float], name: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    stages[name] = (time.perf_counter() - start) * 1e3

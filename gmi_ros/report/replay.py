@@ -1,0 +1,97 @@
+"""Offline replay: every image set of a bag through the same pipeline as the node's, one JSON line and picture per set."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+from tqdm import tqdm
+
+from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.core.frame import Frame
+from gmi_ros.core.settings import SynthesisSettings
+from gmi_ros.experience.bags import FrameSet, read_sets, set_to_frame
+from gmi_ros.experience.topics import TopicMap
+from gmi_ros.hand.barrett import BarrettHand
+from gmi_ros.learning.checkpoint import GraspModel
+from gmi_ros.pipeline import Synthesis, synthesize
+from gmi_ros.report.answer import answer_data, refusal_data
+from gmi_ros.report.draw import draw_synthesis
+
+LINES = "grasps.jsonl"
+SLOP_S, QUEUE_SIZE = 0.05, 10  # the node's defaults (slop_s, queue_size), so that both see the same sets
+
+
+def replay(
+    bag: Path,
+    out: Path,
+    model: GraspModel,
+    hand: BarrettHand,
+    settings: SynthesisSettings = SynthesisSettings(),
+    seed: int = 1,
+    topics: TopicMap = TopicMap(),
+    slop_s: float = SLOP_S,
+    queue_size: int = QUEUE_SIZE,
+    label: int = 0,
+    pictures: bool = True,
+    progress: bool = True,
+) -> dict:
+    """Write `out`/grasps.jsonl, one line per set, and `out`/NNNNNN.png unless `pictures` is False.
+
+    A line holds the stamps [ns] of rgb, depth, camera_info and mask, and the answer or the refusal; nothing in it
+    depends on the clock, so that two replays give the same file.
+
+    Returns:
+        frames, grasps, refused, reasons (refusals by name), unreadable messages, and the file's path.
+
+    Raises:
+        GmiError: the bag's errors (what came before a damaged place is written), STORE_UNWRITABLE, BAD_REQUEST where
+            the bag holds no complete set.
+    """
+    totals, reasons, counts = Counter(), Counter(), Counter()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with (
+            open(out / LINES, "w", encoding="utf-8") as lines,
+            tqdm(read_sets(bag, topics, slop_s, queue_size, counts), disable=not progress, unit=" sets") as sets,
+        ):
+            for frame_set in sets:
+                frame, synthesis, data = _answer(frame_set, model, hand, settings, seed, label)
+                lines.write(json.dumps({"index": totals["frames"], "stamps": list(frame_set.stamps), **data}) + "\n")
+                if pictures and frame is not None:
+                    title = f"set {totals['frames']}, stamp {frame.stamp_ns / 1e9:.3f} s, seed {seed}"
+                    picture = draw_synthesis(frame, synthesis, hand, title, data["message"])
+                    picture.save(out / f"{totals['frames']:06d}.png")
+                totals.update(frames=1, grasps=len(data["grasps"]), refused=int(data["error_code"] != 0))
+                if data["error_code"]:
+                    reasons[ErrorCode(data["error_code"]).name] += 1
+    except OSError as error:
+        raise GmiError(ErrorCode.STORE_UNWRITABLE, f"cannot write the replay into {out}: {error}") from error
+    if not totals["frames"]:
+        read = ", ".join(f"{count} of {name}" for name, count in counts.items()) or "none"
+        raise GmiError(
+            ErrorCode.BAD_REQUEST, f"{bag} holds no complete image set within {slop_s} s; messages read: {read}"
+        )
+    return {
+        "frames": totals["frames"],
+        "grasps": totals["grasps"],
+        "refused": totals["refused"],
+        "reasons": dict(reasons),
+        "unreadable": counts["unreadable"],
+        "file": str(out / LINES),
+    }
+
+
+def _answer(
+    frame_set: FrameSet, model: GraspModel, hand: BarrettHand, settings: SynthesisSettings, seed: int, label: int
+) -> tuple[Frame | None, Synthesis | None, dict]:
+    """The frame (None where the set makes none), the answer (None where it was refused), and either as data."""
+    frame = None
+    try:
+        frame = set_to_frame(frame_set)
+        synthesis = synthesize(frame, model, hand, settings, seed, label)
+    except GmiError as error:
+        return frame, None, refusal_data(error, seed)
+    data = answer_data(synthesis)
+    if synthesis.error_code:
+        data["error"] = synthesis.error_code.name
+    return frame, synthesis, data

@@ -1,0 +1,195 @@
+"""The one seam to packages that come with a ROS distribution but not from PyPI.
+
+Where message_filters, cv_bridge or tf2_ros can be imported they are used; where not, ours serve: the synchroniser of
+core, `experience.images.image_array`, and the parameter camera_pose in place of tf2.
+"""
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from rclpy.callback_groups import CallbackGroup
+from rclpy.clock import JumpThreshold
+from rclpy.duration import Duration
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.time import Time
+
+from gmi_ros.core import poses
+from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.core.synchronizer import ApproximateTimeSynchronizer
+from gmi_ros.experience import images
+
+_REPLACEMENTS = {
+    "message_filters": "our own synchroniser",
+    "cv_bridge": "our own image conversion",
+    "tf2_ros": "the parameter camera_pose",
+}
+_TF_WAIT = Duration(seconds=0.1)
+
+
+def _optional(name: str) -> ModuleType | None:
+    """The module, or None; a build of it that does not fit this numpy counts as absent."""
+    try:
+        return import_module(name)
+    except (ImportError, AttributeError, SystemError):
+        return None
+
+
+message_filters = _optional("message_filters")
+cv_bridge = _optional("cv_bridge")
+tf2_ros = _optional("tf2_ros")
+
+
+def missing() -> dict[str, str]:
+    """Optional packages that are not there, and what serves in their place."""
+    present = {"message_filters": message_filters, "cv_bridge": cv_bridge, "tf2_ros": tf2_ros}
+    return {name: _REPLACEMENTS[name] for name, module in present.items() if module is None}
+
+
+def log_missing(node: Node) -> None:
+    """One line in the log that names what is missing, none where nothing is."""
+    gone = missing()
+    if gone:
+        uses = ", ".join(f"{name} ({replacement})" for name, replacement in gone.items())
+        node.get_logger().info(f"not installed, so replaced: {uses}")
+
+
+class Synchronizer:
+    """Subscribes to several topics and hands on sets of messages whose stamps lie close together.
+
+    The callback runs in an executor's thread and must only store: the genuine message_filters holds its lock meanwhile.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        topics: Sequence[tuple[type, str]],
+        qos: QoSProfile,
+        queue_size: int,
+        slop_s: float,
+        callback: Callable[..., None],
+        callback_group: CallbackGroup | None = None,
+    ):
+        """Args:
+            topics: message type and name of each; sets come in this order.
+            slop_s: largest spread of a set's stamps [s].
+        """
+        self._callback, self._queue_size, self._slop_s = callback, queue_size, slop_s
+        self._received = [0] * len(topics)
+        self._genuine, self._own = None, None
+        options = {"callback_group": callback_group}
+        if message_filters is not None:
+            filters = [
+                message_filters.Subscriber(node, kind, name, qos_profile=qos, **options) for kind, name in topics
+            ]
+            for index, source in enumerate(filters):
+                source.registerCallback(self._count, index)
+            self._genuine = message_filters.ApproximateTimeSynchronizer(filters, queue_size, slop_s)
+            self._genuine.registerCallback(callback)
+            self.subscriptions = [source.sub for source in filters]
+        else:
+            self._own = ApproximateTimeSynchronizer([name for _, name in topics], queue_size, slop_s, callback)
+            self.subscriptions = [
+                node.create_subscription(kind, name, self._adder(index), qos, **options)
+                for index, (kind, name) in enumerate(topics)
+            ]
+
+    @property
+    def received(self) -> dict[str, int]:
+        """Messages of each topic so far, by its full name."""
+        return {s.topic_name: count for s, count in zip(self.subscriptions, self._received)}
+
+    def clear(self) -> None:
+        """Forget what waits for partners, as after a jump of the clock."""
+        if self._own is not None:
+            self._own.clear()
+        else:
+            for queue in self._genuine.queues:
+                queue.clear()
+
+    def _adder(self, index: int) -> Callable[[Any], None]:
+        def add(message: Any) -> None:
+            self._received[index] += 1
+            stamp = message.header.stamp
+            self._own.add(index, stamp.sec * 1_000_000_000 + stamp.nanosec, message)
+
+        return add
+
+    def _count(self, _message: Any, index: int) -> None:
+        self._received[index] += 1
+
+
+def image_array(message: Any) -> np.ndarray:
+    """The pixels of a sensor_msgs/Image as they are: (h, w) or (h, w, channels), rows without padding.
+
+    Raises:
+        GmiError: UNKNOWN_ENCODING; SIZE_MISMATCH where the data are too short for the size.
+    """
+    # Empty or short images, and rows that are padded by part of a pixel, are beyond cv_bridge's Python.
+    if cv_bridge is None or not message.data or not message.width or message.step % message.width:
+        return images.image_array(message)
+    if len(message.data) < message.height * message.step:
+        return images.image_array(message)  # says what is wrong
+    try:
+        return cv_bridge.CvBridge().imgmsg_to_cv2(message, "passthrough")
+    except (cv_bridge.CvBridgeError, KeyError) as error:
+        raise GmiError(
+            ErrorCode.UNKNOWN_ENCODING, f"image encoding {message.encoding!r} is not understood: {error}"
+        ) from error
+    except (TypeError, ValueError) as error:
+        raise GmiError(
+            ErrorCode.SIZE_MISMATCH,
+            f"{message.encoding} image of {message.width}x{message.height} does not fit its {len(message.data)} bytes: "
+            f"{error}",
+        ) from error
+
+
+class Transforms:
+    """The pose of the camera in the frame of the answers: given, or asked of tf2 at the image's stamp."""
+
+    def __init__(self, node: Node, target_frame: str, target_from_camera: np.ndarray | None):
+        """Args:
+            target_from_camera: (4, 4) where the pose is given; then tf2 is not asked.
+
+        Raises:
+            GmiError: BAD_SETTING where a target_frame is wanted, no pose is given and there is no tf2.
+        """
+        self._target_frame, self._given, self._buffer = target_frame, target_from_camera, None
+        if not target_frame or target_from_camera is not None:
+            return
+        if tf2_ros is None:
+            raise GmiError(
+                ErrorCode.BAD_SETTING,
+                f"target_frame is {target_frame!r} and tf2_ros is not installed: give camera_pose "
+                "(x y z qx qy qz qw of the camera in target_frame), or leave target_frame empty",
+            )
+        self._buffer = tf2_ros.Buffer(node=node)
+        self._listener = tf2_ros.TransformListener(self._buffer, node)
+        # tf2's Python keeps what it heard before a jump back (ros2/geometry2#606).
+        threshold = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True)
+        self._jump = node.get_clock().create_jump_callback(threshold, post_callback=lambda _: self._buffer.clear())
+
+    def output_from_camera(self, camera_frame: str, stamp_ns: int) -> np.ndarray | None:
+        """(4, 4), or None where the answers are in the camera's frame.
+
+        Raises:
+            GmiError: TRANSFORM_UNAVAILABLE.
+        """
+        if not self._target_frame or self._target_frame == camera_frame:
+            return None
+        if self._given is not None:
+            return self._given
+        try:
+            stamp = Time(nanoseconds=stamp_ns)
+            found = self._buffer.lookup_transform(self._target_frame, camera_frame, stamp, _TF_WAIT)
+        except tf2_ros.TransformException as error:
+            raise GmiError(
+                ErrorCode.TRANSFORM_UNAVAILABLE,
+                f"no transform from {camera_frame!r} to {self._target_frame!r} at the image's stamp "
+                f"{stamp_ns / 1e9:.3f} s after {_TF_WAIT.nanoseconds / 1e9} s: {error}",
+            ) from error
+        t, q = found.transform.translation, found.transform.rotation
+        return poses.from_xyzw(np.array([t.x, t.y, t.z]), np.array([q.x, q.y, q.z, q.w]))

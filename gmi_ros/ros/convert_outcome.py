@@ -1,0 +1,150 @@
+"""Outcomes of executions: from the action's result to the message, and from the message to the stored episode."""
+
+from typing import Any
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from sensor_msgs.msg import JointState
+
+from gmi_ros import msg
+from gmi_ros.action import ExecuteGrasp
+from gmi_ros.core import poses
+from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.core.version import version
+from gmi_ros.experience.episode import Episode, Pixels
+from gmi_ros.ros.compat import image_array
+from gmi_ros.ros.convert import (
+    contact_arrays,
+    joints_array,
+    nanoseconds,
+    pose_matrix,
+    pose_stamped,
+    unknown_contacts,
+)
+
+LIVE = "live"  # split of what a node recorded
+UNPAIRED = "unpaired"  # split of outcomes whose observation never came: kept, but no training pairs
+
+
+def outcome_message(
+    goal: ExecuteGrasp.Goal,
+    result: ExecuteGrasp.Result | None,
+    code: ErrorCode | int,
+    message: str,
+    finished: Time,
+    seed: int = 0,
+    camera: str = "",
+    model_hash: str = "",
+) -> msg.GraspOutcome:
+    """What came of a goal. result: None where the server never told; then `code` and `message` say why."""
+    grasp = goal.grasp
+    outcome = msg.GraspOutcome(
+        header=grasp.header,
+        finished=finished,
+        outcome_id=goal.execution_id,
+        grasp_id=grasp.grasp_id,
+        observation_id=grasp.observation_id,
+        execution_id=goal.execution_id,
+        grasp=grasp,
+        error_code=int(code),
+        message=message,
+        seed=seed,
+        camera=camera,
+        model_hash=model_hash,
+        software_version=version(),
+    )
+    if result is None:
+        outcome.reason = ErrorCode(code).name.lower()
+        outcome.contacts_reached = unknown_contacts()
+        outcome.joints_reached = JointState(header=grasp.header)
+        outcome.wrist_pose_reached = pose_stamped(grasp.wrist_pose, grasp.header)
+        outcome.height_lifted = float("nan")
+        return outcome
+    outcome.success = result.success and code == ErrorCode.OK
+    outcome.reason = result.reason or _reason(outcome.success, code)
+    outcome.judged_by = result.judged_by
+    outcome.contacts_reached = result.contacts_reached
+    outcome.joints_reached = result.joints_reached
+    outcome.wrist_pose_reached = result.wrist_pose_reached
+    outcome.height_lifted = result.height_lifted
+    return outcome
+
+
+def _reason(success: bool, code: ErrorCode | int) -> str:
+    """Where the server gave none."""
+    if code:
+        return ErrorCode(code).name.lower()
+    return "held" if success else "failed"
+
+
+def observation_pixels(observation: msg.Observation) -> Pixels:
+    """What the network saw. Raises GmiError UNKNOWN_ENCODING or SIZE_MISMATCH."""
+    depth = np.ascontiguousarray(image_array(observation.depth), np.float32)
+    return Pixels(np.ascontiguousarray(image_array(observation.rgb)), depth, image_array(observation.mask) > 0)
+
+
+def episode_from_messages(outcome: msg.GraspOutcome, observation: msg.Observation | None) -> Episode:
+    """The stored record. Without its observation it is kept as unpaired: no pixels, and no part of a training set.
+
+    {O} is known both to the camera (observation.object_pose) and in the frame of the grasp (grasp.object_pose), so that
+    nothing needs the camera's pose.
+
+    Raises:
+        GmiError: BAD_REQUEST, listing what is wrong with the outcome; or what observation_pixels refuses.
+    """
+    grasp = outcome.grasp
+    object_from_output = poses.inverse(pose_matrix(grasp.object_pose))
+    paired = observation is not None
+    camera_from_object = pose_matrix(observation.object_pose if paired else grasp.object_pose)
+    predicted = _in_object(grasp.contacts, object_from_output)
+    reached = _in_object(outcome.contacts_reached, object_from_output)
+    if any(contact.state == msg.Contact.UNKNOWN for contact in outcome.contacts_reached):
+        reached = (None, None)
+    wrist = outcome.wrist_pose_reached
+    same_frame = wrist.header.frame_id == grasp.header.frame_id
+    palm = pose_matrix(wrist.pose if same_frame else grasp.wrist_pose)
+    return Episode(
+        source="simulation" if outcome.judged_by == msg.GraspOutcome.JUDGED_BY_SIMULATION else "robot",
+        split=LIVE if paired else UNPAIRED,
+        success=outcome.success,
+        outcome_id=outcome.outcome_id,
+        grasp_id=outcome.grasp_id,
+        # An unpaired outcome must not claim the id of an observation that may still come.
+        observation_id=outcome.observation_id if paired else "",
+        stamp_ns=nanoseconds(outcome.header.stamp),
+        pixels=observation_pixels(observation) if paired else None,
+        recipe=None if paired else {"observation_missing": outcome.observation_id},
+        camera_from_object=camera_from_object,
+        degenerate=bool(paired and observation.degenerate),
+        contacts_predicted=predicted[0],
+        normals_predicted=predicted[1],
+        contacts_reached=reached[0],
+        normals_reached=reached[1],
+        joints=joints_array(outcome.joints_reached),
+        camera_from_palm=camera_from_object @ object_from_output @ palm,
+        reason=outcome.reason,
+        judged_by=outcome.judged_by,
+        height_lifted=outcome.height_lifted if np.isfinite(outcome.height_lifted) else None,
+        seed=outcome.seed,
+        model_hash=outcome.model_hash,
+        software_version=outcome.software_version,
+        camera=outcome.camera,
+    )
+
+
+def _in_object(contacts: Any, object_from_output: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Points and unit normals in {O}, or None for both where one of them is not known."""
+    points, normals = contact_arrays(contacts)
+    lengths = np.linalg.norm(normals, axis=1)
+    if not np.isfinite(points).all() or not np.isfinite(lengths).all() or lengths.min() < 0.5:
+        return None, None
+    return (
+        poses.transform_points(object_from_output, points),
+        poses.rotate(object_from_output, normals / lengths[:, None]),
+    )
+
+
+def check_outcome(outcome: msg.GraspOutcome) -> None:
+    """Raises GmiError BAD_REQUEST where an outcome has no name to store it under."""
+    if not outcome.outcome_id:
+        raise GmiError(ErrorCode.BAD_REQUEST, f"outcome of grasp {outcome.grasp_id!r} has an empty outcome_id")

@@ -1,0 +1,68 @@
+"""Run one node as a process: start, spin on several threads, and an orderly end on SIGINT and SIGTERM."""
+
+import logging
+import signal
+import sys
+import threading
+from collections.abc import Callable
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+from gmi_ros.core.errors import GmiError
+
+# A request that runs, one that waits, one that is refused, cancel, and what brings their answers.
+_THREADS = 6
+_STOP_WAIT = 5.0  # [s] for the executor's threads
+
+
+def run_node(make_node: Callable[[], Node]) -> int:
+    """Make the node, spin it until the process is told to stop, and return the exit status.
+
+    A node may have a method `deactivate()`: it is called while it can still publish. A GmiError at the start is one
+    line and status 1; what a callback raises ends the process with its traceback.
+    """
+    # rclpy's own handlers would take the context away before the node can tell anybody that it stops.
+    rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    try:
+        return _spin(make_node(), stopping)
+    except GmiError as error:
+        logging.getLogger("gmi_ros").error("%s: %s", error.code.name, error.message)
+        return 1
+    finally:
+        rclpy.try_shutdown()
+
+
+def _spin(node: Node, stopping: threading.Event) -> int:
+    executor = MultiThreadedExecutor(_THREADS)
+    executor.add_node(node)
+    failures: list[BaseException] = []
+
+    def spin() -> None:
+        try:
+            executor.spin()
+        except ExternalShutdownException:
+            pass
+        except BaseException as error:  # raised again below, in the main thread
+            failures.append(error)
+        finally:
+            stopping.set()
+
+    spinner = threading.Thread(target=spin, name="executor")
+    spinner.start()
+    try:
+        stopping.wait()
+        if hasattr(node, "deactivate") and not failures:
+            node.deactivate()
+    finally:
+        executor.shutdown(timeout_sec=_STOP_WAIT)
+        spinner.join(_STOP_WAIT)
+        node.destroy_node()
+    if failures:
+        raise failures[0]
+    return 0

@@ -1,0 +1,170 @@
+"""The cell: the scene's model and state, and the few moves that a trial is made of."""
+
+import mujoco
+import numpy as np
+
+from gmi_ros.core import poses
+from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.hand.barrett import BarrettHand
+from gmi_ros.sim.objects import ObjectModel
+from gmi_ros.sim.scene import HAND_GROUP, build
+
+PARKED = poses.make(np.diag([1.0, -1.0, -1.0]), np.array([0.0, 0.0, 1.5]))  # world_from_palm, out of the way
+_STILL = 2e-3  # speed below which an object has settled [m/s, rad/s]
+
+
+class Cell:
+    """Table, one object and (unless `hand` is None) the hand on an ideal arm.
+
+    World frame: z up, table top at z = 0. Poses are 4x4, `world_from_object` and `world_from_palm`.
+    """
+
+    def __init__(self, object_model: ObjectModel, hand: BarrettHand | None, mass: float = 1.0):
+        self.object_model, self.hand = object_model, hand
+        self.model = build([object_model], hand, mass)
+        self.data = mujoco.MjData(self.model)
+        self.object_body = self.model.body(object_model.name).id
+        self._pin = self.model.equality(f"{object_model.name}_pin").id
+        joint = self.model.joint(f"{object_model.name}_free")
+        self._object_qpos, self._object_dof = int(joint.qposadr[0]), int(joint.dofadr[0])
+        if hand is not None:
+            self._palm_body = self.model.body("palm").id
+            self._wrist_qpos = [int(self.model.joint(f"wrist_{a}").qposadr[0]) for a in "xyz"]
+            self._wrist_ctrl = [self.model.actuator(f"wrist_{a}").id for a in "xyz"]
+            fingers = ("f1", "f2", "f3")
+            self.inner_qpos, self.outer_qpos = (
+                np.array([int(self.model.joint(f"{f}_{link}").qposadr[0]) for f in fingers])
+                for link in ("inner", "outer")
+            )
+            self.inner_ctrl, self.outer_ctrl = (
+                np.array([self.model.actuator(f"{f}_{link}").id for f in fingers]) for link in ("inner", "outer")
+            )
+            self._spread_qpos = [int(self.model.joint(f"{f}_spread").qposadr[0]) for f in fingers[:2]]
+            self._spread_ctrl = [self.model.actuator(f"{f}_spread").id for f in fingers[:2]]
+            bodies = [self.model.body(f"{f}_outer").id for f in fingers]
+            self.distal_bodies = np.array(bodies)
+        self.reset(np.eye(4))
+
+    def reset(self, world_from_object: np.ndarray) -> None:
+        """Place the object at rest, unpinned, the hand parked and open."""
+        mujoco.mj_resetData(self.model, self.data)
+        position, xyzw = world_from_object[:3, 3], poses.to_xyzw(world_from_object)
+        start = self._object_qpos
+        self.data.qpos[start : start + 3] = position
+        self.data.qpos[start + 3 : start + 7] = np.roll(xyzw, 1)  # MuJoCo: wxyz
+        if self.hand is not None:
+            self.place_hand(PARKED, np.zeros(4))
+        mujoco.mj_forward(self.model, self.data)
+
+    @property
+    def world_from_object(self) -> np.ndarray:
+        """(4, 4) pose of the object now."""
+        start = self._object_qpos
+        q = self.data.qpos[start : start + 7]
+        return poses.from_xyzw(q[:3].copy(), np.roll(q[3:], -1))
+
+    @property
+    def world_from_palm(self) -> np.ndarray:
+        """(4, 4) pose of {P} now."""
+        return poses.make(self.data.xmat[self._palm_body].reshape(3, 3), self.data.xpos[self._palm_body].copy())
+
+    @property
+    def joints(self) -> np.ndarray:
+        """(4,) [rad]: spread, f1, f2, f3 (inner) now."""
+        return np.concatenate([self.data.qpos[self._spread_qpos[:1]], self.data.qpos[self.inner_qpos]])
+
+    def place_hand(self, world_from_palm: np.ndarray, joints: np.ndarray) -> None:
+        """Put the hand there at once, at rest, with outer joints coupled (inner / 3)."""
+        self.model.body_pos[self._palm_body] = world_from_palm[:3, 3]
+        self.model.body_quat[self._palm_body] = np.roll(poses.to_xyzw(world_from_palm), 1)
+        self.data.qpos[self._wrist_qpos] = 0.0
+        self.data.ctrl[self._wrist_ctrl] = 0.0
+        self.data.qpos[self._spread_qpos] = joints[0]
+        self.data.ctrl[self._spread_ctrl] = joints[0]
+        for qpos, ctrl, angle in (
+            (self.inner_qpos, self.inner_ctrl, joints[1:]),
+            (self.outer_qpos, self.outer_ctrl, self.hand.coupled_outer(joints[1:])),
+        ):
+            self.data.qpos[qpos] = angle
+            self.data.ctrl[ctrl] = angle
+        self.data.qvel[:] = 0.0
+        mujoco.mj_kinematics(self.model, self.data)
+
+    def command_wrist(self, offset: np.ndarray) -> None:
+        """Send the wrist to where it was placed plus `offset` (3,) [m] in the world."""
+        rotation = self.data.xmat[self._palm_body].reshape(3, 3)
+        self.data.ctrl[self._wrist_ctrl] = rotation.T @ offset
+
+    def pin(self, active: bool) -> None:
+        """Hold the object where it is (the authors' simulator does so while the hand closes), or let go."""
+        if active:
+            relative = self.world_from_object
+            # Weld data: anchor (3), relative pose of body 2 in body 1 (3 + wxyz 4), torque scale.
+            eq = self.model.eq_data[self._pin]
+            eq[:3] = 0.0
+            inverse = poses.inverse(relative)
+            eq[3:6], eq[6:10] = inverse[:3, 3], np.roll(poses.to_xyzw(inverse), 1)
+        self.data.eq_active[self._pin] = int(active)
+
+    def step(self, n: int = 1) -> None:
+        """Advance n time steps.
+
+        Raises:
+            GmiError: INTERNAL where the simulation has diverged.
+        """
+        mujoco.mj_step(self.model, self.data, n)
+        if self.data.warning[mujoco.mjtWarning.mjWARN_BADQACC].number:
+            raise GmiError(ErrorCode.INTERNAL, f"the simulation diverged at {self.data.time:.3f} s")
+
+    def collides(self) -> bool:
+        """Whether any part of the hand touches the object or the table, as placed now."""
+        mujoco.mj_kinematics(self.model, self.data)
+        mujoco.mj_comPos(self.model, self.data)
+        mujoco.mj_collision(self.model, self.data)
+        return any(
+            contact.dist < 0 and (self._is_hand(contact.geom1) != self._is_hand(contact.geom2))
+            for contact in self.data.contact
+        )
+
+    def hand_contacts(self) -> list[tuple[int, np.ndarray, np.ndarray, float]]:
+        """Contacts of the hand with the object: (hand's body id, point (3,), outward normal of the object (3,), force [N])."""
+        found, force = [], np.zeros(6)
+        for i, contact in enumerate(self.data.contact):
+            first, second = self.model.geom_bodyid[contact.geom1], self.model.geom_bodyid[contact.geom2]
+            if self.object_body not in (first, second):
+                continue
+            other, geom = (second, contact.geom2) if first == self.object_body else (first, contact.geom1)
+            if not self._is_hand(geom):
+                continue
+            # MuJoCo's normal points from geom 1 to geom 2.
+            sign = 1.0 if first == self.object_body else -1.0
+            mujoco.mj_contactForce(self.model, self.data, i, force)
+            found.append((int(other), contact.pos.copy(), sign * contact.frame[:3], float(force[0])))
+        return found
+
+    def object_bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Centre (3,) and half extents (3,) [m] of the object's axis-aligned box in the world."""
+        geoms = np.flatnonzero(self.model.geom_bodyid == self.object_body)
+        rotation = self.data.geom_xmat[geoms].reshape(-1, 3, 3)
+        box = self.model.geom_aabb[geoms]  # (g, 6): centre and half extents in the geom's frame
+        middle = self.data.geom_xpos[geoms] + np.einsum("gij,gj->gi", rotation, box[:, :3])
+        reach = np.einsum("gij,gj->gi", np.abs(rotation), box[:, 3:])
+        low, high = (middle - reach).min(axis=0), (middle + reach).max(axis=0)
+        return (low + high) / 2, (high - low) / 2
+
+    def object_speed(self) -> float:
+        """Largest of the object's linear [m/s] and angular [rad/s] speed."""
+        return float(np.abs(self.data.qvel[self._object_dof : self._object_dof + 6]).max())
+
+    def settle(self, max_time: float = 3.0) -> bool:
+        """Let the object come to rest; False where it has not after `max_time` [s]."""
+        quiet = 0
+        for _ in range(int(max_time / self.model.opt.timestep / 10)):
+            self.step(10)
+            quiet = quiet + 1 if self.object_speed() < _STILL else 0
+            if quiet >= 5:
+                return True
+        return False
+
+    def _is_hand(self, geom: int) -> bool:
+        return self.model.geom_group[geom] == HAND_GROUP

@@ -1,0 +1,261 @@
+"""Bags: what is written is read back, in both storages, synchronised as the node does it; damage is named."""
+
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+from rosbags.rosbag2 import Reader
+from rosbags.typesys import Stores, get_typestore
+
+from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.core.synchronizer import ApproximateTimeSynchronizer
+from gmi_ros.experience.bag_writer import BagWriter
+from gmi_ros.experience.bags import bag_topics, read_sets, set_to_frame
+from gmi_ros.experience.definitions import definition_file, typestore_for
+from gmi_ros.experience.topics import CAMERA_INFO, DEFAULTS, IMAGE, TopicMap
+
+STORE = get_typestore(Stores.ROS2_JAZZY)
+TYPES = STORE.types
+W, H, MS = 8, 6, 1_000_000
+NAMES = tuple(DEFAULTS.values())
+N_SETS = 12
+
+
+def header(stamp_ns):
+    time = TYPES["builtin_interfaces/msg/Time"](*divmod(stamp_ns, 1_000_000_000))
+    return TYPES["std_msgs/msg/Header"](time, "camera_optical")
+
+
+def image(array, encoding, stamp_ns):
+    data = np.frombuffer(array.tobytes(), np.uint8)
+    return TYPES[IMAGE](header(stamp_ns), H, W, encoding, 0, data.size // H, data)
+
+
+def camera_info(stamp_ns):
+    roi = TYPES["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False)
+    k = np.array([10.0, 0, 4, 0, 10, 3, 0, 0, 1])
+    r, p = np.eye(3).ravel(), np.zeros(12)
+    return TYPES[CAMERA_INFO](header(stamp_ns), H, W, "plumb_bob", np.zeros(0), k, r, p, 0, 0, roi)
+
+
+def messages(seed=1):
+    """(topic index, receive time, stamp, message) of N_SETS sets with jitter, a drop now and then, arrival mixed."""
+    rng = np.random.default_rng(seed)
+    stream = []
+    for i in range(N_SETS):
+        stamp = 1_000_000_000 + i * 33 * MS
+        rgb = rng.integers(0, 255, (H, W, 3), dtype=np.uint8)
+        depth = rng.integers(500, 900, (H, W)).astype(np.uint16)
+        mask = (rng.random((H, W)) > 0.5).astype(np.uint8)
+        stamps = [stamp + int(rng.integers(0, 3 * MS)) for _ in range(4)]
+        content = (
+            image(rgb, "rgb8", stamps[0]), image(depth, "16UC1", stamps[1]), camera_info(stamps[2]),
+            image(mask, "mono8", stamps[3]),
+        )  # fmt: skip
+        for index, message in enumerate(content):
+            if rng.random() > 0.08:
+                stream.append((index, stamps[index] + int(rng.integers(0, 60 * MS)), stamps[index], message))
+    return sorted(stream, key=lambda item: item[1])
+
+
+def write_bag(path, storage="mcap", names=NAMES, stream=None, leave_out=()):
+    with BagWriter(path, storage) as bag:
+        for index, name in enumerate(names):
+            if index not in leave_out:
+                bag.add_topic(name, CAMERA_INFO if index == 2 else IMAGE)
+        for index, received, _, message in messages() if stream is None else stream:
+            if index not in leave_out:
+                cdr = bytes(STORE.serialize_cdr(message, CAMERA_INFO if index == 2 else IMAGE))
+                bag.write(names[index], cdr, received)
+    return path
+
+
+def storage_file(bag):
+    return next(f for f in bag.iterdir() if f.suffix in (".mcap", ".db3"))
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+def test_reads_back_the_sets_that_the_synchroniser_makes_live(tmp_path, storage):
+    expected = []
+    live = ApproximateTimeSynchronizer(4, 10, 0.05, lambda *m: expected.append(m))
+    for index, _, stamp, message in messages():
+        live.add(index, stamp, message)
+    counts = Counter()
+    sets = list(read_sets(write_bag(tmp_path / "bag", storage), counts=counts))
+
+    assert len(sets) == len(expected) > N_SETS // 2
+    assert sum(counts.values()) == len(messages()) and counts["unreadable"] == 0
+    for found, (rgb, depth, info, mask) in zip(sets, expected):
+        np.testing.assert_array_equal(found.rgb.data, rgb.data)
+        np.testing.assert_array_equal(found.depth.data, depth.data)
+        np.testing.assert_array_equal(found.mask.data, mask.data)
+        assert found.camera_info.header == info.header and max(found.stamps) - min(found.stamps) < 50 * MS
+
+
+def test_a_set_becomes_a_frame(tmp_path):
+    found = next(iter(read_sets(write_bag(tmp_path / "bag"))))
+    frame = set_to_frame(found)
+    np.testing.assert_array_equal(frame.rgb.ravel(), found.rgb.data)
+    np.testing.assert_allclose(frame.depth.ravel(), found.depth.data.view(np.uint16) / 1000, rtol=1e-6)
+    np.testing.assert_array_equal(frame.mask.ravel(), found.mask.data)
+    assert (frame.intrinsics.fx, frame.stamp_ns, frame.frame_id) == (10.0, found.stamps[0], "camera_optical")
+
+
+def test_a_storage_file_alone_is_enough(tmp_path):
+    for storage in ("mcap", "sqlite3"):
+        bag = write_bag(tmp_path / storage, storage)
+        n_sets = len(list(read_sets(bag)))
+        (bag / "metadata.yaml").unlink()
+        assert len(list(read_sets(bag))) == len(list(read_sets(storage_file(bag)))) == n_sets
+
+
+def test_metadata_hashes_and_quality_of_service_are_recorded(tmp_path):
+    with BagWriter(tmp_path / "bag") as bag:
+        bag.add_topic("/a", IMAGE, latched=True, reliable=False, depth=3)
+    with Reader(tmp_path / "bag") as reader:
+        (connection,) = reader.connections
+    (qos,) = connection.ext.offered_qos_profiles
+    assert (qos.durability.name, qos.reliability.name, qos.depth) == ("TRANSIENT_LOCAL", "BEST_EFFORT", 3)
+    assert connection.digest.startswith("RIHS01_") and "uint32 height" in connection.msgdef.data
+
+
+@pytest.mark.parametrize("name", [IMAGE, CAMERA_INFO, "geometry_msgs/msg/PoseStamped", "gmi_ros/msg/GraspOutcome"])
+def test_type_hashes_are_those_of_the_installed_packages(name):
+    file = definition_file(name)
+    if file is None or not file.with_suffix(".json").exists():
+        pytest.skip(f"{name} is not installed")
+    hashes = json.loads(file.with_suffix(".json").read_text())["type_hashes"]
+    assert typestore_for([name]).hash_rihs01(name) == hashes[0]["hash_string"]
+
+
+def test_types_that_nobody_knows_are_left_alone(tmp_path):
+    from rosbags.rosbag2 import Writer
+
+    path = tmp_path / "bag"
+    with Writer(path, version=9) as writer:
+        unknown = {"msgdef": "not a definition", "rihs01": "RIHS01_0"}
+        strange = writer.add_connection("/strange", "gmi_ros/msg/NotThere", **unknown)
+        writer.write(strange, 1, b"\0\1\0\0rest")
+        connections = [
+            writer.add_connection(n, CAMERA_INFO if i == 2 else IMAGE, typestore=STORE) for i, n in enumerate(NAMES)
+        ]
+        for index, received, _, message in messages():
+            data = STORE.serialize_cdr(message, CAMERA_INFO if index == 2 else IMAGE)
+            writer.write(connections[index], received, data)
+        writer.write(connections[0], 10**12, b"\0\1\0\0rubbish")
+    counts = Counter()
+    assert list(read_sets(path, counts=counts))
+    assert counts["unreadable"] == 1
+
+
+def test_missing_topics_are_all_named_with_what_the_bag_has(tmp_path):
+    bag = write_bag(tmp_path / "bag", leave_out=(1, 3))
+    with pytest.raises(GmiError) as error:
+        list(read_sets(bag))
+    assert error.value.code == ErrorCode.BAD_REQUEST
+    for part in ("depth: no", "mask: no", "/rgb/image (sensor_msgs/msg/Image)", "/rgb/camera_info"):
+        assert part in error.value.message
+
+
+TYPICAL = {
+    "/camera/color/image_raw": IMAGE,
+    "/camera/color/camera_info": CAMERA_INFO,
+    "/camera/aligned_depth_to_color/image_raw": IMAGE,
+    "/camera/aligned_depth_to_color/camera_info": CAMERA_INFO,
+    "/yolo/segmentation": IMAGE,
+    "/tf": "tf2_msgs/msg/TFMessage",
+}
+
+
+def test_obvious_topics_are_guessed():
+    assert TopicMap().resolve(TYPICAL).names() == (
+        "/camera/color/image_raw", "/camera/aligned_depth_to_color/image_raw", "/camera/color/camera_info",
+        "/yolo/segmentation",
+    )  # fmt: skip
+
+
+def test_default_names_win_over_guesses_and_given_names_over_both():
+    types = TYPICAL | dict.fromkeys(NAMES, IMAGE) | {"/rgb/camera_info": CAMERA_INFO, "/other": IMAGE}
+    found = TopicMap(mask="other").resolve(types)
+    assert (found.rgb, found.mask) == ("/rgb/image", "/other")
+
+
+def test_two_that_could_be_it_are_not_guessed():
+    with pytest.raises(GmiError, match="mask: could be /sam/mask or /yolo/segmentation"):
+        TopicMap().resolve(TYPICAL | {"/sam/mask": IMAGE})
+
+
+def test_a_named_topic_of_another_type_is_refused():
+    with pytest.raises(GmiError, match="rgb: /tf is tf2_msgs/msg/TFMessage, not sensor_msgs/msg/Image"):
+        TopicMap(rgb="/tf").resolve(TYPICAL)
+
+
+def damage(bag, how):
+    file = storage_file(bag)
+    data = file.read_bytes()
+    if how == "empty":
+        file.write_bytes(b"")
+    elif how == "truncated":
+        file.write_bytes(data[: len(data) // 2])
+    elif how == "rubbish":
+        file.write_bytes(np.random.default_rng(0).bytes(len(data)))
+    elif how == "gone":
+        file.unlink()
+    elif how == "metadata":
+        (bag / "metadata.yaml").write_text("rosbag2_bagfile_information: [")
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+@pytest.mark.parametrize("how", ["empty", "truncated", "rubbish", "gone", "metadata"])
+def test_damaged_bags_are_named(tmp_path, storage, how):
+    bag = write_bag(tmp_path / "bag", storage)
+    damage(bag, how)
+    with pytest.raises(GmiError) as error:
+        list(read_sets(bag))
+    assert error.value.code == ErrorCode.FILE_DAMAGED and str(bag) in error.value.message
+
+
+def test_flipped_bytes_never_raise_anything_else(tmp_path):
+    bag = write_bag(tmp_path / "bag")
+    data = storage_file(bag).read_bytes()
+    rng = np.random.default_rng(7)
+    for _ in range(25):
+        broken = bytearray(data)
+        for position in rng.integers(0, len(data), 8):
+            broken[position] = int(rng.integers(256))
+        storage_file(bag).write_bytes(bytes(broken))
+        try:
+            list(read_sets(bag))
+        except GmiError as error:
+            assert error.code in (ErrorCode.FILE_DAMAGED, ErrorCode.BAD_REQUEST)
+
+
+def test_no_bag_and_no_messages(tmp_path):
+    with pytest.raises(GmiError) as error:
+        list(read_sets(tmp_path / "none"))
+    assert error.value.code == ErrorCode.FILE_NOT_FOUND
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(GmiError, match="no metadata.yaml"):
+        bag_topics(tmp_path / "folder")
+    for storage in ("mcap", "sqlite3"):
+        assert list(read_sets(write_bag(tmp_path / storage, storage, stream=[]))) == []
+
+
+def test_the_writer_refuses_what_it_cannot_do(tmp_path):
+    with pytest.raises(GmiError, match="mcap, sqlite3, got 'rosbag1'"):
+        BagWriter(tmp_path / "bag", "rosbag1")
+    with pytest.raises(GmiError, match="exists already"):
+        BagWriter(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(GmiError) as error:
+        BagWriter(tmp_path / "file" / "bag")
+    assert error.value.code == ErrorCode.STORE_UNWRITABLE
+    with BagWriter(tmp_path / "bag") as bag:
+        with pytest.raises(GmiError, match="no definition of nowhere/msg/Thing"):
+            bag.add_topic("/a", "nowhere/msg/Thing")
+        bag.add_topic("/a", IMAGE)
+        with pytest.raises(GmiError, match="/a was added already"):
+            bag.add_topic("/a", IMAGE)
+        with pytest.raises(GmiError, match="/b was not added"):
+            bag.write("/b", b"", 0)

@@ -1,0 +1,175 @@
+"""The network: shapes, gradients, determinism, folding, two modes."""
+
+import copy
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent))
+from toy import TINY, toy_data  # noqa: E402
+
+from gmi_ros.core.errors import ErrorCode, GmiError  # noqa: E402
+from gmi_ros.learning.config import RCVAEConfig, TrainingConfig, from_dict, to_dict  # noqa: E402
+from gmi_ros.learning.layers import VisualFeatures, fold  # noqa: E402
+from gmi_ros.learning.model import GraspModel  # noqa: E402
+from gmi_ros.learning.r_cvae import RCVAE  # noqa: E402
+from gmi_ros.learning.training import to_batch  # noqa: E402
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def random_image(seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).random((64, 64, 5)).astype(np.float32)
+
+
+def test_the_paper_s_map_sizes():
+    assert RCVAEConfig().map_sizes() == (58, 27, 23, 9, 7)
+    layers = VisualFeatures(RCVAEConfig(), seeded()).layers
+    assert layers[:12](torch.zeros(1, 5, 64, 64)).shape == (1, 64, 7, 7)
+
+
+def test_shapes():
+    grasps = RCVAE(TINY).eval()(torch.rand(3, 5, 64, 64))
+    y = torch.randn(3, 18)
+    assert grasps.sample(7, seeded()).shape == (3, 7, 18)
+    assert grasps.log_prob(y, 4, seeded()).shape == (3,)
+    assert [term.shape for term in grasps.elbo(y, seeded())] == [(3,), (3,)]
+
+
+def test_a_gradient_reaches_every_parameter():
+    network, generator = RCVAE(TINY).train(), seeded()
+    bound = network(torch.rand(8, 5, 64, 64), generator).elbo(torch.randn(8, 18), generator)
+    (bound.kl - bound.reconstruction).mean().backward()
+    for name, parameter in network.named_parameters():
+        assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
+
+
+def test_every_weight_is_normalised():
+    network = RCVAE(TINY)
+    for name, layer in network.named_modules():
+        if isinstance(layer, (torch.nn.Conv2d, torch.nn.Linear)):
+            assert hasattr(layer, "parametrizations"), name
+
+
+def test_the_same_seed_gives_the_same_network_and_the_global_generator_is_left_alone():
+    before = torch.get_rng_state()
+    first, second, other = RCVAE(TINY, 1), RCVAE(TINY, 1), RCVAE(TINY, 2)
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(first.parameters(), other.parameters(), strict=True))
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_noise_enters_in_training_only():
+    network, image = RCVAE(TINY), torch.rand(2, 5, 64, 64)
+    a, b = (network.train()(image, seeded(s)).prior[0] for s in (0, 1))
+    assert not torch.equal(a, b)
+    a, b = (network.eval()(image, seeded(s)).prior[0] for s in (0, 1))
+    assert torch.equal(a, b)
+
+
+def test_an_image_s_answer_does_not_depend_on_its_batch():
+    network, images, z = RCVAE(TINY).eval(), torch.rand(5, 5, 64, 64), torch.randn(5, 3, TINY.latent)
+    together, alone = network(images), network(images[2:3])
+    torch.testing.assert_close(together.decode(z)[2:3], alone.decode(z[2:3]), atol=1e-5, rtol=0)
+    torch.testing.assert_close(together.prior[0][2:3], alone.prior[0], atol=1e-5, rtol=0)
+
+
+def test_folding_changes_nothing():
+    network = RCVAE(RCVAEConfig(), 3).eval()
+    folded = copy.deepcopy(network)
+    fold(folded)
+    assert not hasattr(folded.guess, "parametrizations")
+    image, y = torch.rand(2, 5, 64, 64), torch.randn(2, 18)
+    with torch.inference_mode():
+        for a, b in zip(network(image).elbo(y, seeded()), folded(image).elbo(y, seeded()), strict=True):
+            torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-6)
+        torch.testing.assert_close(
+            network(image).sample(5, seeded()), folded(image).sample(5, seeded()), atol=1e-6, rtol=0
+        )
+
+
+def test_model_samples_are_the_same_bits_whatever_came_before():
+    model, image = GraspModel(RCVAE(TINY), "0"), random_image()
+    first = model.sample(image, 9, 5)
+    model.sample(random_image(1), 30, 6)
+    torch.rand(10)
+    again, other = model.sample(np.asfortranarray(image), 9, 5), model.sample(image, 9, 6)
+    for name in ("contacts", "normals", "log_density"):
+        assert getattr(first, name).tobytes() == getattr(again, name).tobytes()
+    assert not np.array_equal(first.contacts, other.contacts)
+    assert first.contacts.shape == first.normals.shape == (9, 3, 3) and first.log_density.shape == (9,)
+    np.testing.assert_allclose(np.linalg.norm(first.normals, axis=-1), 1, atol=1e-12)
+
+
+def test_log_density_is_the_mixture_over_the_drawn_samples():
+    network = RCVAE(TINY).eval()
+    model = GraspModel(network, "0")
+    image = random_image()
+    samples = model.sample(image, 6, 0)
+    with torch.inference_mode():
+        grasps = network(torch.from_numpy(image)[None].permute(0, 3, 1, 2))
+        means = grasps.decode(grasps.sample_latent(6, seeded(0)))[0].double()
+        each = torch.distributions.Normal(means, network.log_scale.exp().double()).log_prob(means[:, None]).sum(-1)
+        expected = torch.logsumexp(each, 1) - np.log(6)
+    np.testing.assert_allclose(samples.log_density, expected.numpy(), rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("image", "n", "seed", "words"),
+    [
+        (np.zeros((64, 64, 5), np.float32), 10_000_000, 0, "[1, 4096] samples, got 10000000"),
+        (np.zeros((64, 64, 5), np.float32), 0, 0, "got 0"),
+        (np.zeros((64, 64, 5), np.float32), 1, -1, "seed must be in"),
+        (np.zeros((32, 64, 5), np.float32), 1, 0, "(32, 64, 5)"),
+        (np.full((64, 64, 5), np.nan, np.float32), 1, 0, "20480 values that are not finite"),
+    ],
+)
+def test_bad_requests(image, n, seed, words):
+    with pytest.raises(GmiError) as error:
+        GraspModel(RCVAE(TINY), "0").sample(image, n, seed)
+    assert error.value.code == ErrorCode.BAD_REQUEST and words in error.value.message
+
+
+def test_overfits_two_modes_and_does_not_average_them():
+    """Eight images, two opposite grasps for each: samples must lie at both, where a regression answers between."""
+    data = toy_data(8, 2)
+    data.grasps[:] = np.random.default_rng(1).normal(size=(8, 18)).repeat(2, axis=0) * np.tile([[1], [-1]], (8, 1))
+    network, generator = RCVAE(TINY).train(), seeded()
+    network.normaliser.fit(data, np.arange(16))
+    optimiser = torch.optim.Adam(network.parameters(), lr=5e-3)
+    images, grasps = to_batch(data, np.arange(16), torch.device("cpu"))
+    for _ in range(500):
+        bound = network(images, generator).elbo(grasps, generator)
+        optimiser.zero_grad()
+        (bound.kl - bound.reconstruction).mean().backward()
+        optimiser.step()
+
+    with torch.inference_mode():
+        samples = network.eval()(images[::2]).sample(64, seeded()) / network.normaliser.grasp_std  # (8, 64, 18)
+    modes = (grasps / network.normaliser.grasp_std).reshape(8, 2, 18)
+    distance = torch.cdist(samples, modes) / 18**0.5  # (8, 64, 2) rms per dimension
+    assert (distance.amin(dim=1) < 0.4).all(), distance.amin(dim=1)  # each mode of each image is met
+    to_middle = (samples - modes.mean(1, keepdim=True)).norm(dim=-1) / 18**0.5
+    assert (distance.amin(dim=2) < to_middle).float().mean() > 0.8  # and few samples lie between
+
+
+def test_configs_survive_json_and_refuse_nonsense():
+    config = TrainingConfig(network=TINY, seed=4)
+    assert from_dict(TrainingConfig, to_dict(config)) == config
+    for change, words in (
+        ({"latent": 0}, "latent must be in [1, 256], got 0"),
+        ({"kernels": (63, 63, 3, 3, 3)}, "every map needs >= 1 px"),
+        ({"channels": (4,)}, "one number per convolution"),
+    ):
+        with pytest.raises(GmiError, match="(?s).*") as error:
+            RCVAEConfig(**change)
+        assert error.value.code == ErrorCode.BAD_SETTING and words in error.value.message
+    for values, words in (({}, "needs the fields"), ({**to_dict(TINY), "latent": "8"}, "type int, got '8'")):
+        with pytest.raises(GmiError) as error:
+            from_dict(RCVAEConfig, values)
+        assert error.value.code == ErrorCode.BAD_SETTING and words in error.value.message
