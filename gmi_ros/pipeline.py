@@ -84,8 +84,9 @@ def synthesize(
     with _timed(stages, "sample"):
         samples = model.sample(observation.image, settings.n_samples, seed)
     with _timed(stages, "wrist"):
+        centres = samples.contacts + hand.touch.radius * samples.normals  # (n, 3, 3) of the rounded fingertips
         wrist = solve_wrist(
-            hand, samples.contacts, samples.normals, settings.normal_weight, max_residual=settings.max_residual
+            hand.touching, centres, samples.normals, settings.normal_weight, max_residual=settings.max_residual
         )
     with _timed(stages, "filter_rank"):
         camera_from_palm = found.camera_from_object @ wrist.frame_from_palm  # (n, 4, 4)

@@ -41,7 +41,7 @@ make_venv() {
 }
 
 build_interfaces() {
-  echo "make setup: building the interfaces into install/ (about a minute)"
+  echo "make setup: building the interfaces into install/ (one to two minutes)"
   mkdir -p log
   PATH="$VENV/bin:$PATH" AMENT_PREFIX_PATH="$VENV" CMAKE_PREFIX_PATH="$VENV" \
     "$VENV/bin/colcon" build --packages-select gmi_ros --event-handlers console_cohesion- \

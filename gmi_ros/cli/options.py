@@ -3,15 +3,10 @@
 import argparse
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-from gmi_ros.core.resources import resource
-from gmi_ros.core.settings import Settings, SynthesisSettings
+from gmi_ros.core.settings import Settings
 
-if TYPE_CHECKING:
-    from gmi_ros.learning.checkpoint import GraspModel
-
-DEFAULT_MODEL = "models/r_cvae"  # the weights that ship with the package, and that the node loads
 MAX_SEED = 2**63 - 1
 S = TypeVar("S", bound=Settings)
 
@@ -61,20 +56,6 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     """--model and --hand."""
     parser.add_argument("--model", type=Path, metavar="DIR", help="folder of the weights (default: the shipped ones)")
     parser.add_argument("--hand", default="bh280", choices=("bh262", "bh280", "bh282"), help="model of the hand")
-
-
-def load_model(folder: Path | None, settings: SynthesisSettings) -> "GraspModel":
-    """The network of a folder, None being the shipped one, on as many threads as the node gives it.
-
-    Raises:
-        GmiError: WEIGHTS_MISSING, WEIGHTS_DAMAGED, FILE_NOT_FOUND.
-    """
-    import torch
-
-    from gmi_ros.learning import checkpoint
-
-    torch.set_num_threads(settings.inference_threads)
-    return checkpoint.load(folder or resource(DEFAULT_MODEL))
 
 
 def seed(text: str) -> int:

@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Report:
     """Replay; a refused set is counted, not an error."""
+    from gmi_ros.evaluation.models import load_model
     from gmi_ros.experience.topics import TopicMap
     from gmi_ros.hand.barrett import load_hand
     from gmi_ros.report.replay import replay
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace) -> Report:
     data = replay(
         args.bag,
         args.out,
-        options.load_model(args.model, settings),
+        load_model(args.model, settings.inference_threads),
         load_hand(args.hand),
         settings,
         args.seed,

@@ -50,12 +50,13 @@ def _synthesize(args: argparse.Namespace, settings: SynthesisSettings) -> Report
         raise GmiError(ErrorCode.LABEL_NOT_FOUND, f"label must be in [0, 65535], got {args.label}")
     frame = read_frame(args.rgb, args.depth, args.mask, args.camera)
 
+    from gmi_ros.evaluation.models import load_model
     from gmi_ros.hand.barrett import load_hand
     from gmi_ros.pipeline import synthesize
     from gmi_ros.report.answer import answer_data
 
     hand = load_hand(args.hand)
-    synthesis = synthesize(frame, options.load_model(args.model, settings), hand, settings, args.seed, args.label)
+    synthesis = synthesize(frame, load_model(args.model, settings.inference_threads), hand, settings, args.seed, args.label)
     if args.picture:
         from gmi_ros.cli.pictures import save_picture
         from gmi_ros.report.draw import draw_synthesis

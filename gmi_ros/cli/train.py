@@ -26,16 +26,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Report:
     """Train; interrupt and start again at will."""
-    import torch
-
     from gmi_ros.evaluation.dataset import load_grasp_data
+    from gmi_ros.evaluation.models import set_threads
     from gmi_ros.learning.config import RCVAEConfig, TrainingConfig
     from gmi_ros.learning.training import train
 
     config = replace(
         options.settings_from(args, TrainingConfig, without=("network",)), network=options.settings_from(args, RCVAEConfig)
     )
-    torch.set_num_threads(args.threads)
+    set_threads(args.threads)
     data = train(config, load_grasp_data(args.data), args.out, resume=not args.restart, progress=not args.quiet)
     text = f"{data['epochs']} epochs, validation {data['val_nll']:.3f} nats per grasp; weights in {args.out}"
     return Report(data, text)

@@ -1,11 +1,8 @@
 """Speed figures that need no ROS: the pipeline, the wrist solver against scipy, picking trials against bare physics."""
 
 import time
-from collections.abc import Iterator
 from itertools import cycle, islice
-from typing import NamedTuple
 
-import mujoco
 import numpy as np
 
 from gmi_ros.core import poses
@@ -18,26 +15,15 @@ from gmi_ros.hand.wrist import solve_wrist
 from gmi_ros.learning.checkpoint import GraspModel
 from gmi_ros.pipeline import STAGES, synthesize
 from gmi_ros.sim.candidates import sample_plan
-from gmi_ros.sim.cell import Cell
 from gmi_ros.sim.collect import CANDIDATES, batch_object, run_batch
 from gmi_ros.sim.objects import find_object
 from gmi_ros.sim.scenario import settle_object
+from gmi_ros.sim.tape import RecordingCell
 from gmi_ros.sim.trial import run
 from gmi_ros.sim.world import World
 
 WRIST_BATCH = 64
 _NOISE = 0.003  # of the wrist problems' contacts [m] and normals
-_STATE = mujoco.mjtState.mjSTATE_INTEGRATION
-
-
-class _Entry(NamedTuple):
-    """A call of `step`: simulated time [s], state, where hand and welds are, controls, number of steps."""
-
-    time: float
-    state: np.ndarray
-    place: tuple[np.ndarray, ...]
-    ctrl: np.ndarray
-    n: int
 
 
 def percentiles(milliseconds: list[float]) -> dict[str, float]:
@@ -147,64 +133,12 @@ def bench_collect(hand: BarrettHand, batches: int, seed: int = 1) -> dict[str, f
     }
 
 
-class _RecordingCell(Cell):
-    """A cell that notes what every call of `step` began with, and can do those steps again."""
-
-    def __init__(self, name: str, hand: BarrettHand):
-        self.tape: list[_Entry] = []
-        super().__init__(find_object(name), hand)
-
-    def step(self, n: int = 1) -> None:
-        """As Cell.step."""
-        model, data = self.model, self.data
-        state = np.empty(mujoco.mj_stateSize(model, _STATE))
-        mujoco.mj_getState(model, data, state, _STATE)
-        palm = self._palm_body
-        place = (model.body_pos[palm].copy(), model.body_quat[palm].copy(), model.eq_data.copy(), data.eq_active.copy())
-        self.tape.append(_Entry(data.time, state, place, data.ctrl.copy(), n))
-        super().step(n)
-
-    def replay(self) -> tuple[int, float]:
-        """Number of steps on the tape, and the time that a bare loop of mj_step takes for them [s].
-
-        The state is set only where a trial begins anew or a weld is switched, outside the measured time.
-        """
-        model, data = self.model, self.data
-        elapsed, steps = 0.0, 0
-        for piece in _continuous(self.tape, model.opt.timestep):
-            model.body_pos[self._palm_body], model.body_quat[self._palm_body], model.eq_data[:], _ = piece[0].place
-            mujoco.mj_setState(model, data, piece[0].state, _STATE)
-            controls = [(entry.ctrl, entry.n) for entry in piece]
-            start = time.perf_counter()
-            for ctrl, n in controls:
-                data.ctrl[:] = ctrl
-                mujoco.mj_step(model, data, n)
-            elapsed += time.perf_counter() - start
-            steps += sum(n for _, n in controls)
-        return steps, elapsed
-
-
-def _recorded(batch: int, seed: int, hand: BarrettHand) -> _RecordingCell:
+def _recorded(batch: int, seed: int, hand: BarrettHand) -> RecordingCell:
     """The cell after all trials of a batch, with their steps on its tape: the draws are those of `run_batch`."""
-    cell = _RecordingCell(batch_object(batch), hand)
+    cell = RecordingCell(find_object(batch_object(batch)), hand)
     world_from_object = settle_object(cell, np.random.default_rng([seed, batch]))
     for candidate in range(CANDIDATES):
         rng = np.random.default_rng([seed, batch, candidate])
         cell.reset(world_from_object)
         run(cell, sample_plan(cell, rng))
     return cell
-
-
-def _continuous(tape: list[_Entry], timestep: float) -> Iterator[list[_Entry]]:
-    """The tape cut where a step does not go on from where the one before ended."""
-    piece: list[_Entry] = []
-    for entry in tape:
-        if piece:
-            last = piece[-1]
-            moved = any(not np.array_equal(a, b) for a, b in zip(entry.place, last.place, strict=True))
-            if moved or abs(entry.time - last.time - last.n * timestep) > timestep / 2:
-                yield piece
-                piece = []
-        piece.append(entry)
-    if piece:
-        yield piece

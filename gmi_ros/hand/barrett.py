@@ -4,7 +4,7 @@ The palm frame {P} has its origin on the centre of the base plane and z out of t
 points to -y at spread 0, F2 at x = +Aw, F3 (which does not spread) points to +y. Joints are [spread, f1, f2, f3].
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -54,6 +54,7 @@ class BarrettHand:
     temperature: description.Temperature
     reflected_inertia: description.ReflectedInertia
     friction: description.Friction
+    touch: description.Touch
     links: description.Links
 
     @cached_property
@@ -98,6 +99,24 @@ class BarrettHand:
     def outer_ratio(self) -> float:
         """Outer per inner joint angle before breakaway."""
         return self.coupling.motor_per_inner / self.coupling.motor_per_outer
+
+    @cached_property
+    def touching(self) -> "BarrettHand":
+        """The same hand with each tip at the centre of the pad's rounded end, and the pad's normal where it touches.
+
+        A round fingertip of radius r touches a surface at p with outward normal n when its centre is at p + r n, so
+        Eq. 7 with `touching` and p + r n places a hand that does touch at p, which the DH tip point would not.
+        Turning the outer link's frame by the touch direction makes this a matter of figures alone.
+        """
+        turn = np.radians(90.0 - self.touch.direction_deg)
+        reach, height = self.touch.reach, self.touch.height
+        kinematics = replace(
+            self.kinematics,
+            outer_offset_deg=self.kinematics.outer_offset_deg - float(np.degrees(turn)),
+            tip_reach=float(reach * np.cos(turn) - height * np.sin(turn)),
+            tip_height=float(reach * np.sin(turn) + height * np.cos(turn)),
+        )
+        return replace(self, kinematics=kinematics)
 
     def coupled_outer(self, inner: np.ndarray) -> np.ndarray:
         """Outer joint angles [rad] before breakaway."""

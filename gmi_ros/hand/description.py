@@ -101,6 +101,20 @@ class Friction:
 
 
 @dataclass(frozen=True)
+class Touch:
+    """The rounded end of the pad, where most contacts of a precision grasp lie, in the outer link's frame.
+
+    Centre (reach, height) and radius [m]; direction_deg: usual direction of the contact from the centre, measured from
+    the link's x towards its pad side [deg].
+    """
+
+    reach: float
+    height: float
+    radius: float
+    direction_deg: float
+
+
+@dataclass(frozen=True)
 class Primitive:
     """A collision shape in its link's frame [m]: a box's low and high corner, or start, end, radius of a round one."""
 
@@ -146,6 +160,7 @@ SECTIONS = {
     "temperature": Temperature,
     "reflected_inertia": ReflectedInertia,
     "friction": Friction,
+    "touch": Touch,
 }
 
 

@@ -1,4 +1,4 @@
-"""A trained network as a folder: config.json, weights.safetensors (the normaliser among them), metrics.json, card.md."""
+"""A trained network as a folder: config.json, weights.safetensors (with the normaliser), metrics.json, card.md."""
 
 import hashlib
 import json

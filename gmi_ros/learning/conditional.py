@@ -1,4 +1,4 @@
-"""The distribution p(y|x) that a network answers for one batch of images: samples, bound (Eq. 4), likelihood (Eq. 6)."""
+"""The distribution p(y|x) that a network answers for images: samples, bound (Eq. 4), likelihood (Eq. 6)."""
 
 import math
 from collections.abc import Callable

@@ -19,7 +19,7 @@ class RCVAEConfig(Settings):
     channels: tuple[int, ...] = setting((16, 32, 32, 64, 64), "filters of each convolution", 1, 1024)
     hidden: int = setting(64, "units of every hidden layer", 1, 4096)
     latent: int = setting(8, "dimensions of z", 1, 256)
-    input_noise: float = setting(0.05, "white noise at the networks' inputs while training [standard deviations]", 0.0, 1.0)
+    input_noise: float = setting(0.05, "white noise at all inputs while training [standard deviations]", 0.0, 1.0)
     min_scale: float = setting(0.1, "smallest output scale [standard deviations of the data]", 1e-3, 1.0)
 
     def __post_init__(self):
@@ -32,7 +32,8 @@ class RCVAEConfig(Settings):
         if min(self.map_sizes()) < 1:
             raise GmiError(
                 ErrorCode.BAD_SETTING,
-                f"kernels {self.kernels} shrink the {IMAGE_SIZE} px image to {self.map_sizes()}: every map needs >= 1 px",
+                f"kernels {self.kernels} shrink the {IMAGE_SIZE} px image to {self.map_sizes()}: "
+                "every map needs >= 1 px",
             )
 
     def map_sizes(self) -> tuple[int, ...]:

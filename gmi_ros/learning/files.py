@@ -55,7 +55,9 @@ def check_tensors(tensors: dict[str, Tensor], expected: dict[str, Tensor], path:
     """
     absent, unknown = sorted(set(expected) - set(tensors)), sorted(set(tensors) - set(expected))
     if absent or unknown:
-        raise _damaged(path, f"lacks {absent[:3]} ({len(absent)} in all) and has the unknown {unknown[:3]} ({len(unknown)})")
+        raise _damaged(
+            path, f"lacks {absent[:3]} ({len(absent)} in all) and has the unknown {unknown[:3]} ({len(unknown)} in all)"
+        )
     for name, tensor in tensors.items():
         want = expected[name]
         if tensor.shape != want.shape or tensor.dtype != want.dtype:

@@ -15,8 +15,12 @@ def convolution(inputs: int, outputs: int, kernel: int, generator: torch.Generat
 
 
 def linear(inputs: int, outputs: int, generator: torch.Generator, output_layer: bool = False) -> nn.Module:
-    """A linear layer with weight normalisation; an output layer begins with the gain of a layer without ReLU."""
-    return _normalised(nn.utils.skip_init(nn.Linear, inputs, outputs), generator, gain=1.0 if output_layer else 2.0)
+    """A linear layer with weight normalisation.
+
+    An output layer begins small: the first guess is about the mean of the data, prior and recognition are about
+    N(0, I), so that the KL term does not begin in the hundreds.
+    """
+    return _normalised(nn.utils.skip_init(nn.Linear, inputs, outputs), generator, gain=0.01 if output_layer else 2.0)
 
 
 def _normalised(layer: nn.Module, generator: torch.Generator, gain: float) -> nn.Module:
@@ -28,7 +32,10 @@ def _normalised(layer: nn.Module, generator: torch.Generator, gain: float) -> nn
 
 
 def fold(module: nn.Module) -> None:
-    """Replace every g v / |v| by its value, in place: the same function, quicker, no longer for training."""
+    """Replace every g v / |v| by its value, in place: the same function, quicker, no longer for training.
+
+    Not for one of two networks of which one is a `copy.deepcopy`: torch keeps one class for the layers of both.
+    """
     for layer in module.modules():
         if parametrize.is_parametrized(layer, "weight"):
             parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)

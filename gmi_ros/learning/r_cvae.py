@@ -73,7 +73,10 @@ class RCVAE(nn.Module):
         return ConditionalGrasps(prior, encode, decode, self.log_scale, self.normaliser)
 
     def _noisy(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
-        if not self.training:
+        if not self.training or self.config.input_noise == 0:
             return x
         assert generator is not None, "training mode needs a generator for the input noise"
-        return x + torch.empty_like(x).normal_(0.0, self.config.input_noise, generator=generator)
+        noise = torch.empty_like(x)
+        # Filled through a flat view: on a channels-last tensor itself normal_ is ten times slower.
+        noise.as_strided((noise.numel(),), (1,)).normal_(0.0, self.config.input_noise, generator=generator)
+        return x + noise

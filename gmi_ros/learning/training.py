@@ -125,8 +125,10 @@ def _train_epoch(
         nll = (bound.kl - bound.reconstruction).mean()
         sums += torch.stack([nll, bound.kl.mean()]).detach().cpu().double()
         if not torch.isfinite(sums).all():
-            message = f"the loss is {loss.item()} in epoch {epoch}; a learning rate below {config.learning_rate} may help"
-            raise GmiError(ErrorCode.INTERNAL, message)
+            raise GmiError(
+                ErrorCode.INTERNAL,
+                f"the loss is {loss.item()} in epoch {epoch}; a learning rate below {config.learning_rate} may help",
+            )
         bar.set_postfix(nll=f"{sums[0].item() / (done + 1):.2f}")
     return tuple((sums / n_batches).tolist())
 

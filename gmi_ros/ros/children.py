@@ -60,16 +60,19 @@ class Children:
         """
         self._on_line = on_line
         self.children: list[Child] = []
+        self._previous: dict = {}  # handlers of signals, as they were before
 
     def __enter__(self) -> "Children":
-        # Without this a SIGTERM would end this process without ending the `with` block.
-        self._previous = signal.signal(signal.SIGTERM, _interrupt) if _in_main_thread() else None
+        # Without this a SIGTERM would end this process without ending the `with` block; and a shell's background job
+        # is started with SIGINT ignored.
+        if _in_main_thread():
+            self._previous = {n: signal.signal(n, _interrupt) for n in (signal.SIGTERM, signal.SIGINT)}
         return self
 
     def __exit__(self, *_) -> None:
         self.stop()
-        if self._previous is not None:
-            signal.signal(signal.SIGTERM, self._previous)
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
 
     def start(self, name: str, command: Sequence[str], environment: dict[str, str] | None = None) -> Child:
         """Start a command; `environment` is added to this process' own."""

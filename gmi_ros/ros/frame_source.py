@@ -55,14 +55,11 @@ class FrameSource:
         """Messages of each input so far."""
         return self._synchronizer.received
 
-    def age(self, stamp_ns: int | None = None) -> float:
-        """Age [s] on the node's clock of this stamp, or of the newest set; NaN without one."""
-        if stamp_ns is None:
-            with self._lock:
-                if self._newest is None:
-                    return float("nan")
-                stamp_ns = nanoseconds(self._newest[0].header.stamp)
-        return (self._clock.now().nanoseconds - stamp_ns) / 1e9
+    def age(self) -> float:
+        """Age [s] of the newest set on the node's clock; NaN without one."""
+        with self._lock:
+            newest = self._newest
+        return float("nan") if newest is None else self._age_of(newest)
 
     def newest(self, max_age: float = 0.0) -> tuple[Frame, float]:
         """The newest set as a frame, and its age [s].
@@ -81,11 +78,11 @@ class FrameSource:
                 f"0 complete sets of images have come, 1 is needed; messages so far: {self._listed()}; "
                 f"a set's stamps lie within {self._settings.slop_s} s (slop_s)",
             )
-        age = self.age(nanoseconds(newest[0].header.stamp))
-        self.check_age(age, max_age)
+        age = self._age_of(newest)
+        self._check_age(age, max_age)
         return frame_from_messages(*newest), age
 
-    def check_age(self, age: float, max_age: float = 0.0) -> None:
+    def _check_age(self, age: float, max_age: float) -> None:
         """Raises GmiError STALE_FRAME or FUTURE_FRAME for an age [s] outside the limits."""
         limit, ahead = max_age if max_age > 0 else self._settings.max_age, self._settings.max_future
         if age > limit:
@@ -100,6 +97,9 @@ class FrameSource:
                 f"the newest set of images is stamped {-age:.3f} s in the future, at most {ahead:.3f} s allowed "
                 "(max_future): are the clocks synchronised, and is use_sim_time right?",
             )
+
+    def _age_of(self, messages: tuple[Any, ...]) -> float:
+        return (self._clock.now().nanoseconds - nanoseconds(messages[0].header.stamp)) / 1e9
 
     def _listed(self) -> str:
         return ", ".join(f"{topic} {count}" for topic, count in self.received.items())

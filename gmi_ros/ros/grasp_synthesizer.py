@@ -164,7 +164,7 @@ class GraspSynthesizer(Node):
         self._publish(response, answer)
         if request.execute and response.error_code == ErrorCode.OK:
             response.success = False
-            self._execute(request, response, answer, deadline)
+            self._execute(response, answer, deadline)
             response.success = True
 
     def _synthesize(
@@ -176,14 +176,11 @@ class GraspSynthesizer(Node):
         output_from_camera = self._transforms.output_from_camera(frame.frame_id, frame.stamp_ns)
         return answer_request(request, frame, age, model, self.hand, settings, output_from_camera, deadline)
 
-    def _execute(
-        self,
-        request: SynthesizeGrasp.Request,
-        response: SynthesizeGrasp.Response,
-        answer: Answer,
-        deadline: Deadline,
-    ) -> None:
-        """Send the best grasp; the outcome is published when the server has ended it."""
+    def _execute(self, response: SynthesizeGrasp.Response, answer: Answer, deadline: Deadline) -> None:
+        """Send the best grasp; the outcome is published when the server has ended it.
+
+        The frame was not stale when the work began, and the deadline bounds what has passed since.
+        """
         found = answer.first.object_frame
         if found.degenerate:
             raise GmiError(
@@ -191,7 +188,6 @@ class GraspSynthesizer(Node):
                 f"the object frame is degenerate: lambda2/lambda1 is {found.eigenvalue_ratio:.3f}, at most "
                 f"{self.synthesis_settings.degenerate_ratio} may be executed",
             )
-        self._source.check_age(self._source.age(answer.frame.stamp_ns), request.max_age)
         goal = ExecuteGrasp.Goal(grasp=response.grasps[0], execution_id=new_execution_id())
         self._sent[goal.execution_id] = answer
         try:

@@ -13,6 +13,7 @@ from gmi_ros.ros.frame_source import TOPICS
 from gmi_ros.ros.processes import use_image_profile
 from gmi_ros.ros.session import Session
 
+READY = "ready to send"
 KINECT = Intrinsics(640, 480, 525.0, 525.0, 319.5, 239.5)
 _WAIT_S = 30.0  # for a subscriber of every topic
 _LINGER_S = 1.0  # after the last set, so that it is delivered
@@ -40,6 +41,7 @@ def _publish(session: Session, args: argparse.Namespace) -> None:
     prefix = f"{args.namespace}/" if args.namespace else ""
     publishers = [session.node.create_publisher(kind, prefix + name, QoSProfile(depth=5)) for kind, name in TOPICS]
     ring = [frame_messages(frame) for frame in _frames(args.scenes, args.seed)]
+    session.node.get_logger().info(READY)
     session.spin_until(lambda: all(p.get_subscription_count() for p in publishers), _WAIT_S, "a subscriber of every topic")
     next_time, sent = time.monotonic(), 0
     while not args.sets or sent < args.sets:
@@ -48,7 +50,7 @@ def _publish(session: Session, args: argparse.Namespace) -> None:
         next_time = max(next_time + 1 / args.rate, time.monotonic() - 1.0)
         time.sleep(max(0.0, next_time - time.monotonic()))
     session.spin_for(_LINGER_S)
-    print(f"sent {sent}", flush=True)
+    session.node.get_logger().info(f"{sent} sets sent")
 
 
 def _send(session: Session, publishers: list, messages: tuple[Image, Image, CameraInfo, Image]) -> None:

@@ -81,12 +81,12 @@ class MockHand(Node):
             )
             if self._cancelled_in_phase(handle):
                 handle.canceled()
-                return _result(handle.request, "cancelled", ErrorCode.CANCELLED, "cancelled on request")
+                return execution_result(handle.request, "cancelled", ErrorCode.CANCELLED, "cancelled on request")
         if self.behaviour == "abort":
             handle.abort()
-            return _result(handle.request, "hardware", ErrorCode.EXECUTION_FAILED, "finger F2 reports a fault")
+            return execution_result(handle.request, "hardware", ErrorCode.EXECUTION_FAILED, "finger F2 reports a fault")
         handle.succeed()
-        return _result(handle.request, "slipped" if self.behaviour == "fail" else "held")
+        return execution_result(handle.request, "slipped" if self.behaviour == "fail" else "held")
 
     def _cancelled_in_phase(self, handle: ServerGoalHandle) -> bool:
         end = time.monotonic() + (_SLOW_PHASE if self.behaviour == "slow" else 0.0)
@@ -101,10 +101,10 @@ class MockHand(Node):
             server.destroy()
 
 
-def _result(
+def execution_result(
     goal: ExecuteGrasp.Goal, reason: str, code: ErrorCode = ErrorCode.OK, message: str = ""
 ) -> ExecuteGrasp.Result:
-    """Contacts are reached exactly where they were predicted, unless it did not come to that."""
+    """A result as the mock gives it: contacts are reached exactly where they were predicted, unless it did not come to that."""
     grasp, closed = goal.grasp, code == ErrorCode.OK
     contacts = [
         Contact(

@@ -15,6 +15,7 @@ from gmi_ros.core.errors import GmiError
 
 # A request that runs, one that waits, one that is refused, cancel, and what brings their answers.
 _THREADS = 6
+_WAKE = 0.2  # [s] after which a quiet executor looks whether it is to stop
 _STOP_WAIT = 5.0  # [s] for the executor's threads
 
 
@@ -45,7 +46,9 @@ def _spin(node: Node, stopping: threading.Event) -> int:
 
     def spin() -> None:
         try:
-            executor.spin()
+            # Not spin(): its shutdown may hand out one more callback, whose node is being destroyed.
+            while not stopping.is_set():
+                executor.spin_once(timeout_sec=_WAKE)
         except ExternalShutdownException:
             pass
         except BaseException as error:  # raised again below, in the main thread
@@ -60,8 +63,8 @@ def _spin(node: Node, stopping: threading.Event) -> int:
         if hasattr(node, "deactivate") and not failures:
             node.deactivate()
     finally:
-        executor.shutdown(timeout_sec=_STOP_WAIT)
         spinner.join(_STOP_WAIT)
+        executor.shutdown(timeout_sec=_STOP_WAIT)
         node.destroy_node()
     if failures:
         raise failures[0]

@@ -12,6 +12,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.experience.bag_writer import BagWriter
+from gmi_ros.ros.processes import use_image_profile
 from gmi_ros.ros.session import Session
 
 CAMERA_TOPICS = ("/rgb/image", "/depth/image", "/rgb/camera_info", "/segmentation/mask")
@@ -46,6 +47,7 @@ def record(
     Raises:
         GmiError: BAD_REQUEST (the bag exists, a type is not installed), STORE_UNWRITABLE.
     """
+    use_image_profile()
     with Session("gmi_record") as session, _StopOnSignal() as stopped, BagWriter(out, storage) as bag:
         recorder = _Recorder(session.node, bag, [t if t.startswith("/") else f"/{t}" for t in topics])
         end = time.monotonic() + (duration_s if duration_s is not None else float("inf"))

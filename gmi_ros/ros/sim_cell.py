@@ -52,7 +52,7 @@ class SimCellSettings(Settings):
     """What is on the table, and how often it is seen."""
 
     seed: int = setting(1, "seed of the objects' order, their poses and the camera's", 0, 2**63 - 1)
-    objects: str = setting("", "names of the objects such as `mug_0 box_2`, apart by spaces; empty: all")
+    objects: str = setting("", "names of the objects such as `mug_0 carton_2`, apart by spaces; empty: all")
     mass: float = setting(1.0, "mass of every object [kg]", 0.01, 10.0)
     rate: float = setting(10.0, "image sets per second [Hz]", 0.1, 60.0)
     frame_id: str = setting("camera_rgb_optical_frame", "the camera's optical frame")

@@ -182,3 +182,13 @@ def test_a_file_that_is_no_mapping_is_damaged(tmp_path, text):
     with pytest.raises(GmiError) as error:
         read_description(file)
     assert error.value.code == ErrorCode.FILE_DAMAGED
+
+
+def test_touching_hand_has_the_centres_of_the_rounded_ends_as_tips():
+    hand = load_hand()
+    joints = np.random.default_rng(3).uniform(hand.limits[:, 0], hand.limits[:, 1], (50, 4))
+    centres = hand.pad_point(joints, hand.touch.reach, hand.touch.height)
+    np.testing.assert_allclose(hand.touching.tips(joints), centres, atol=1e-12)
+    angle = np.radians(hand.touch.direction_deg)
+    rim = hand.pad_point(joints, hand.touch.reach + np.cos(angle), hand.touch.height + np.sin(angle))
+    np.testing.assert_allclose(hand.touching.pad_normals(joints), rim - centres, atol=1e-12)

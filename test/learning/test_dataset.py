@@ -1,21 +1,18 @@
 """Training data: checks, images, split, class balance, standardisation."""
 
 import dataclasses
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-sys.path.insert(0, str(Path(__file__).parent))
-from toy import toy_data  # noqa: E402
+from learning_toy import toy_data
 
-from gmi_ros.core.errors import ErrorCode, GmiError  # noqa: E402
-from gmi_ros.core.observation import Observation  # noqa: E402
-from gmi_ros.learning.dataset import BalancedSampler, split_pairs  # noqa: E402
-from gmi_ros.learning.normaliser import Normaliser  # noqa: E402
-from gmi_ros.learning.training import to_batch  # noqa: E402
+from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.core.observation import Observation
+from gmi_ros.learning.dataset import BalancedSampler, split_pairs
+from gmi_ros.learning.normaliser import Normaliser
+from gmi_ros.learning.training import to_batch
 
 
 def test_images_equal_the_observation_s():

@@ -10,7 +10,8 @@ def linear_gaussian(slack: float) -> tuple[ConditionalGrasps, torch.Tensor, torc
     """z ~ N(m, I), y = W z + c + N(0, s^2); q is the posterior's mean with its marginal scale times `slack`."""
     g = torch.Generator().manual_seed(0)
     weights = torch.randn(18, 2, generator=g).double()
-    weights -= weights[:, :1] * (weights[:, :1].T @ weights[:, 1:]) / weights[:, 0].square().sum() * torch.tensor([0, 1])
+    first = weights[:, 0]
+    weights[:, 1] -= first * (first @ weights[:, 1]) / first.square().sum()
     offset, prior = torch.randn(18, generator=g).double(), torch.tensor([[0.5, -1.0]]).double()
     sigma = 0.7
     normaliser = Normaliser().double()
@@ -26,12 +27,12 @@ def linear_gaussian(slack: float) -> tuple[ConditionalGrasps, torch.Tensor, torc
         prior=(prior.expand(5, 2), torch.zeros(5, 2).double()),
         encode=encode,
         decode=lambda z: z @ weights.T + offset,
-        log_scale=torch.full((18,), sigma).double().log(),
+        log_scale=torch.full((18,), sigma, dtype=torch.float64).log(),
         normaliser=normaliser,
     )
     y = grasps.sample(1, g)[:, 0] + 0.1 * torch.randn(5, 18, generator=g)
     marginal = torch.distributions.MultivariateNormal(
-        (prior @ weights.T)[0] + offset, weights @ weights.T + sigma**2 * torch.eye(18)
+        (prior @ weights.T)[0] + offset, weights @ weights.T + sigma**2 * torch.eye(18, dtype=torch.float64)
     )
     exact = marginal.log_prob(normaliser.standardise_grasp(y)) - normaliser.grasp_std.log().sum()
     return grasps, y, exact

@@ -1,22 +1,17 @@
 """The network: shapes, gradients, determinism, folding, two modes."""
 
-import copy
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
-sys.path.insert(0, str(Path(__file__).parent))
-from toy import TINY, toy_data  # noqa: E402
+from learning_toy import TINY, toy_data
 
-from gmi_ros.core.errors import ErrorCode, GmiError  # noqa: E402
-from gmi_ros.learning.config import RCVAEConfig, TrainingConfig, from_dict, to_dict  # noqa: E402
-from gmi_ros.learning.layers import VisualFeatures, fold  # noqa: E402
-from gmi_ros.learning.model import GraspModel  # noqa: E402
-from gmi_ros.learning.r_cvae import RCVAE  # noqa: E402
-from gmi_ros.learning.training import to_batch  # noqa: E402
+from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.learning.config import RCVAEConfig, TrainingConfig, from_dict, to_dict
+from gmi_ros.learning.layers import VisualFeatures, fold
+from gmi_ros.learning.model import GraspModel
+from gmi_ros.learning.r_cvae import RCVAE
+from gmi_ros.learning.training import to_batch
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -80,8 +75,7 @@ def test_an_image_s_answer_does_not_depend_on_its_batch():
 
 
 def test_folding_changes_nothing():
-    network = RCVAE(RCVAEConfig(), 3).eval()
-    folded = copy.deepcopy(network)
+    network, folded = RCVAE(RCVAEConfig(), 3).eval(), RCVAE(RCVAEConfig(), 3).eval()
     fold(folded)
     assert not hasattr(folded.guess, "parametrizations")
     image, y = torch.rand(2, 5, 64, 64), torch.randn(2, 18)
@@ -138,13 +132,17 @@ def test_bad_requests(image, n, seed, words):
 def test_overfits_two_modes_and_does_not_average_them():
     """Eight images, two opposite grasps for each: samples must lie at both, where a regression answers between."""
     data = toy_data(8, 2)
+    data.rgb[:] = np.random.default_rng(2).integers(0, 256, (8, 1, 1, 3))  # plain colours: 1x1 filters tell them apart
+    data.depth[:], data.mask[:] = 0, True
     data.grasps[:] = np.random.default_rng(1).normal(size=(8, 18)).repeat(2, axis=0) * np.tile([[1], [-1]], (8, 1))
-    network, generator = RCVAE(TINY).train(), seeded()
+    config = RCVAEConfig(kernels=(1,), channels=(8,), hidden=64, latent=2, input_noise=0.0)
+    network, generator = RCVAE(config).train(), seeded()
     network.normaliser.fit(data, np.arange(16))
-    optimiser = torch.optim.Adam(network.parameters(), lr=5e-3)
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-2)
     images, grasps = to_batch(data, np.arange(16), torch.device("cpu"))
-    for _ in range(500):
-        bound = network(images, generator).elbo(grasps, generator)
+    for _ in range(200):  # one of the two grasps of every image at each step
+        one = torch.arange(0, 16, 2) + torch.randint(2, (8,), generator=generator)
+        bound = network(images[one], generator).elbo(grasps[one], generator)
         optimiser.zero_grad()
         (bound.kl - bound.reconstruction).mean().backward()
         optimiser.step()
@@ -153,9 +151,9 @@ def test_overfits_two_modes_and_does_not_average_them():
         samples = network.eval()(images[::2]).sample(64, seeded()) / network.normaliser.grasp_std  # (8, 64, 18)
     modes = (grasps / network.normaliser.grasp_std).reshape(8, 2, 18)
     distance = torch.cdist(samples, modes) / 18**0.5  # (8, 64, 2) rms per dimension
-    assert (distance.amin(dim=1) < 0.4).all(), distance.amin(dim=1)  # each mode of each image is met
+    assert (distance.amin(dim=1) < 0.3).all(), distance.amin(dim=1)  # each mode of each image is met
     to_middle = (samples - modes.mean(1, keepdim=True)).norm(dim=-1) / 18**0.5
-    assert (distance.amin(dim=2) < to_middle).float().mean() > 0.8  # and few samples lie between
+    assert (distance.amin(dim=2) < to_middle).float().mean() > 0.6  # and most samples lie near one of the two
 
 
 def test_configs_survive_json_and_refuse_nonsense():

@@ -2,21 +2,18 @@
 
 import hashlib
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-sys.path.insert(0, str(Path(__file__).parent))
-from toy import TINY, toy_data  # noqa: E402
+from learning_toy import TINY, toy_data
 
-from gmi_ros.core.errors import ErrorCode, GmiError  # noqa: E402
-from gmi_ros.learning import checkpoint, files, training  # noqa: E402
-from gmi_ros.learning.config import RCVAEConfig, TrainingConfig  # noqa: E402
-from gmi_ros.learning.r_cvae import RCVAE  # noqa: E402
+from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.learning import checkpoint, files, training
+from gmi_ros.learning.config import RCVAEConfig, TrainingConfig
+from gmi_ros.learning.r_cvae import RCVAE
 
 CONFIG = TrainingConfig(network=TINY, batch_size=8, max_epochs=4, device="cpu")
 
@@ -54,7 +51,7 @@ def test_an_interrupted_run_ends_in_the_same_bits(tmp_path, monkeypatch, during)
 
 
 def test_training_lowers_the_bound_and_leaves_a_model(tmp_path):
-    result = train(tmp_path, TrainingConfig(network=TINY, batch_size=8, max_epochs=12, device="cpu"))
+    result = train(tmp_path, TrainingConfig(network=TINY, batch_size=8, max_epochs=6, device="cpu"))
     log = [line.split(",") for line in (tmp_path / training.LOG).read_text().splitlines()]
     assert float(log[-1][1]) < float(log[1][1])
     assert result["val_nll"] == pytest.approx(min(float(row[3]) for row in log[1:]), rel=1e-5)

@@ -76,9 +76,9 @@ class Live:
         self._running.append((node, executor, thread))
         return node
 
-    def node(self, name: str):
+    def node(self, name: str, namespace: str = ""):
         """A plain node that spins."""
-        return self.spin(rclpy.create_node(name, context=self.context), 2)
+        return self.spin(rclpy.create_node(name, context=self.context, namespace=namespace), 2)
 
     def stop(self, node, destroy: bool = True) -> None:
         """Stop spinning one node; without `destroy` it stays in the graph and answers nothing any more."""
@@ -137,14 +137,15 @@ def shared_robot(weights):
 class Robot:
     """A grasp_synthesizer with a camera that shows what the test wants, and everything that comes out of it."""
 
-    def __init__(self, live: Live, weights: str, **settings):
+    def __init__(self, live: Live, weights: str, namespace: str = "", **settings):
         self.live = live
         # Ages and times that hold on a busy machine too.
         patient = {"max_age": 20.0, "request_timeout": 10.0}
         given = {"model": weights, "n_samples": 8, "inference_threads": 1, **patient, **settings}
         overrides = [Parameter(name, value=value) for name, value in given.items()]
-        self.node = live.spin(GraspSynthesizer(context=live.context, parameter_overrides=overrides))
-        self.user = live.node("user")
+        node = GraspSynthesizer(context=live.context, parameter_overrides=overrides, namespace=namespace)
+        self.node = live.spin(node)
+        self.user = live.node("user", namespace)
         self.client = self.user.create_client(SynthesizeGrasp, "synthesize_grasp")
         self._cameras = [self.user.create_publisher(kind, name, 5) for kind, name in TOPICS]
         live.until(lambda: all(p.get_subscription_count() for p in self._cameras), "the inputs")

@@ -49,8 +49,8 @@ def robot(shared_robot):
 
 
 def test_no_frame_yet(make_robot):
-    robot = make_robot()
-    refused(robot, ErrorCode.NO_FRAME, "0 complete sets", "1 is needed", "/depth/image 0")
+    robot = make_robot(namespace="another")
+    refused(robot, ErrorCode.NO_FRAME, "0 complete sets", "1 is needed", "depth/image 0")
 
 
 def test_a_frame_older_than_max_age(robot):
@@ -183,7 +183,7 @@ def test_execution_that_is_not_allowed(robot):
 
 def test_weights_that_are_missing_are_taken_up_once_they_are_there(make_robot, weights, tmp_path):
     folder = tmp_path / "weights"
-    robot = make_robot(model=str(folder))
+    robot = make_robot(namespace="another", model=str(folder))
     robot.show()
     answer = robot.ask()
     assert answer.error_code == ErrorCode.WEIGHTS_MISSING and str(folder) in answer.message
@@ -196,7 +196,7 @@ def test_weights_that_are_damaged(make_robot, weights, tmp_path):
     folder = shutil.copytree(weights, tmp_path / "weights")
     content = Path(folder, "weights.safetensors").read_bytes()
     Path(folder, "weights.safetensors").write_bytes(content[:-10])
-    robot = make_robot(model=str(folder))
+    robot = make_robot(namespace="another", model=str(folder))
     robot.show()
     answer = robot.ask()
     assert answer.error_code == ErrorCode.WEIGHTS_DAMAGED and "weights.safetensors" in answer.message

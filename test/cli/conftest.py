@@ -1,0 +1,65 @@
+"""A tiny untrained network, a drawn frame as files, and the command as a function."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gmi_ros.cli.main import main
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory):
+    """Folder of an untrained network whose guess is a grasp from above, varied by a few millimetres."""
+    import torch
+
+    from gmi_ros.hand.barrett import load_hand
+    from gmi_ros.learning.checkpoint import save
+    from gmi_ros.learning.config import RCVAEConfig
+    from gmi_ros.learning.r_cvae import RCVAE
+
+    hand, joints = load_hand(), np.array([0.0, 1.45, 1.45, 1.45])
+    tips, pads = hand.tips(joints), hand.pad_normals(joints)
+    object_from_palm = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]])
+    contacts = (tips - tips.mean(axis=0)) @ object_from_palm.T + [0.03, 0.0, 0.0]
+    network = RCVAE(RCVAEConfig(channels=(2, 2, 2, 2, 2), hidden=8, latent=4), seed=3)
+    with torch.no_grad():
+        mean = np.concatenate([contacts, -pads @ object_from_palm.T]).ravel()
+        network.normaliser.grasp_mean.copy_(torch.from_numpy(mean))
+        network.normaliser.grasp_std.fill_(0.003)
+    folder = tmp_path_factory.mktemp("weights") / "tiny"
+    save(folder, network, {}, "Untrained, for tests.")
+    return folder
+
+
+@pytest.fixture
+def frame_files(tmp_path):
+    """The options that name the four files of a 160x120 frame: a box 10 cm tall on a table, seen from above."""
+    rgb = np.full((120, 160, 3), (120, 110, 100), np.uint8)
+    depth, mask = np.full((120, 160), 0.70, np.float32), np.zeros((120, 160), np.uint8)
+    box = np.s_[45:69, 70:82]
+    rgb[box], depth[box], mask[box] = (200, 40, 40), 0.60, 255
+    Image.fromarray(rgb).save(tmp_path / "rgb.png")
+    np.save(tmp_path / "depth.npy", depth)
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    camera = {"width": 160, "height": 120, "K": [130.0, 0.0, 79.5, 0.0, 130.0, 59.5, 0.0, 0.0, 1.0]}
+    (tmp_path / "camera.json").write_text(json.dumps(camera))
+    names = {"rgb": "rgb.png", "depth": "depth.npy", "mask": "mask.png", "camera": "camera.json"}
+    return {name: tmp_path / file for name, file in names.items()}
+
+
+@pytest.fixture
+def gmi(capfd):
+    """Runs `gmi ARGUMENTS --json` in this process: exit status, last line of stdout as JSON (or None), stderr."""
+
+    def run(*arguments):
+        try:
+            status = main([*map(str, arguments), "--json"])
+        except SystemExit as end:
+            status = end.code
+        captured = capfd.readouterr()
+        lines = captured.out.splitlines()
+        return status, json.loads(lines[-1]) if lines and lines[-1].startswith("{") else None, captured.err
+
+    return run
