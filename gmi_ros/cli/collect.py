@@ -12,7 +12,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     goal = parser.add_mutually_exclusive_group(required=True)
     goal.add_argument("--trials", type=options.count, metavar="N", help="until the store holds N trials")
     goal.add_argument("--successes", type=options.count, metavar="N", help="until the store holds N successful trials")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the store; one that exists is continued")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="the store; one that exists is continued"
+    )
     parser.add_argument("--split", default="train", choices=("train",), help="which objects")
     parser.add_argument("--workers", type=options.count, default=2, metavar="W", help="processes")
     parser.add_argument("--views", type=options.count, default=1, metavar="N", help="cameras that see each success")

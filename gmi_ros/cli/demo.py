@@ -13,7 +13,9 @@ from gmi_ros.cli.ros import ros_module
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
     parser.add_argument("--rounds", type=options.count, default=10, metavar="N", help="objects to pick")
-    parser.add_argument("--seed", type=options.seed, default=1, help="of the objects, their poses, the camera, the grasps")
+    parser.add_argument(
+        "--seed", type=options.seed, default=1, help="of the objects, their poses, the camera, the grasps"
+    )
     parser.add_argument(
         "--store", type=Path, default=Path("runs/demo/experience.db"), metavar="FILE", help="experience store to add to"
     )

@@ -13,7 +13,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
     parser.add_argument("--model", type=Path, metavar="DIR", help="folder of the weights (default: the shipped ones)")
     parser.add_argument(
-        "--store", type=Path, default=Path("~/.local/share/gmi_ros/experience.db"), metavar="FILE", help="experience store"
+        "--store",
+        type=Path,
+        default=Path("~/.local/share/gmi_ros/experience.db"),
+        metavar="FILE",
+        help="experience store",
     )
     parser.add_argument("--seconds", type=options.seconds, default=6.0, help="time to measure the middleware for [s]")
 

@@ -56,7 +56,8 @@ def read_mask(path: Path) -> np.ndarray:
         channels = array[..., : 3 if image.mode.startswith("RGB") else 1]
         if (channels != channels[..., :1]).any():
             raise GmiError(
-                ErrorCode.UNKNOWN_ENCODING, f"{path}: a mask has one channel, this one has colours: store labels as grey"
+                ErrorCode.UNKNOWN_ENCODING,
+                f"{path}: a mask has one channel, this one has colours: store labels as grey",
             )
         array = channels[..., 0]
     elif image.mode not in _LABEL_MODES:

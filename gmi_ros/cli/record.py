@@ -17,7 +17,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--topics", nargs="+", metavar="TOPIC", help="default: the camera's four topics and what the nodes publish"
     )
-    parser.add_argument("--duration", type=options.seconds, metavar="S", help="stop after this time [s] (default: Ctrl-C)")
+    parser.add_argument(
+        "--duration",
+        type=options.seconds,
+        metavar="S",
+        help="stop this long after the first message [s] (default: at Ctrl-C)",
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 

@@ -21,7 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ):
         parser.add_argument(f"--{role}-topic", metavar="TOPIC", help=f"{what} (default: found by name)")
     parser.add_argument("--slop", type=options.seconds, default=0.05, help="largest spread of a set's stamps [s]")
-    parser.add_argument("--queue-size", type=options.count, default=10, help="messages of each topic that wait for others")
+    parser.add_argument(
+        "--queue-size", type=options.count, default=10, help="messages of each topic that wait for others"
+    )
     parser.add_argument("--label", type=int, default=0, help="label of the object in the masks, 0 = the largest")
     parser.add_argument("--no-pictures", action="store_true", help="write grasps.jsonl only")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")

@@ -17,13 +17,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
     parser.add_argument("--rgb", type=Path, required=True, metavar="FILE", help="colour picture, 8 bits")
     parser.add_argument(
-        "--depth", type=Path, required=True, metavar="FILE", help="npy of floats [m], or 16-bit png [mm], registered to rgb"
+        "--depth",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="npy of floats [m], or 16-bit png [mm], registered to rgb",
     )
     parser.add_argument(
         "--mask", type=Path, required=True, metavar="FILE", help="grey png: 0 background, 0/255 or one label per object"
     )
     parser.add_argument(
-        "--camera", type=Path, required=True, metavar="FILE", help="JSON or YAML: width, height, K (9 numbers, row-major)"
+        "--camera",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="JSON or YAML: width, height, K (9 numbers, row-major)",
     )
     parser.add_argument("--seed", type=options.seed, default=1, help="the same seed gives the same grasps")
     parser.add_argument("--label", type=int, default=0, help="label of the object in the mask, 0 = the largest")
@@ -40,7 +48,9 @@ def run(args: argparse.Namespace) -> Report:
     except GmiError as error:
         from gmi_ros.report.answer import refusal_data
 
-        return Report(refusal_data(error, args.seed), f"refused, {error.code.name} ({int(error.code)}): {error.message}", ok=False)
+        return Report(
+            refusal_data(error, args.seed), f"refused, {error.code.name} ({int(error.code)}): {error.message}", ok=False
+        )
 
 
 def _synthesize(args: argparse.Namespace, settings: SynthesisSettings) -> Report:
@@ -56,7 +66,9 @@ def _synthesize(args: argparse.Namespace, settings: SynthesisSettings) -> Report
     from gmi_ros.report.answer import answer_data
 
     hand = load_hand(args.hand)
-    synthesis = synthesize(frame, load_model(args.model, settings.inference_threads), hand, settings, args.seed, args.label)
+    synthesis = synthesize(
+        frame, load_model(args.model, settings.inference_threads), hand, settings, args.seed, args.label
+    )
     if args.picture:
         from gmi_ros.cli.pictures import save_picture
         from gmi_ros.report.draw import draw_synthesis

@@ -14,7 +14,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument("--data", type=Path, nargs="+", required=True, metavar="FILE", help="experience stores")
     parser.add_argument(
-        "--out", type=Path, required=True, metavar="DIR", help="folder of the weights; a run that was begun there goes on"
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder of the weights; a run that was begun there goes on",
     )
     parser.add_argument("--model", default="r_cvae", choices=("r_cvae",), help="network")
     parser.add_argument("--restart", action="store_true", help="start over, whatever --out holds")
@@ -32,7 +36,8 @@ def run(args: argparse.Namespace) -> Report:
     from gmi_ros.learning.training import train
 
     config = replace(
-        options.settings_from(args, TrainingConfig, without=("network",)), network=options.settings_from(args, RCVAEConfig)
+        options.settings_from(args, TrainingConfig, without=("network",)),
+        network=options.settings_from(args, RCVAEConfig),
     )
     set_threads(args.threads)
     data = train(config, load_grasp_data(args.data), args.out, resume=not args.restart, progress=not args.quiet)

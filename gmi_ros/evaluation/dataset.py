@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from gmi_ros.core.errors import ErrorCode, GmiError
-from gmi_ros.evaluation.recipes import render_episode
+from gmi_ros.evaluation.recipes import grasp_in_view, render_episode
 from gmi_ros.experience.episode import Episode
 from gmi_ros.experience.store import Store
 from gmi_ros.learning.dataset import GraspData
@@ -19,9 +19,11 @@ _CHUNK = 64
 
 
 def load_grasp_data(stores: Iterable[Path], workers: int = 2, progress: bool = True) -> GraspData:
-    """The successful grasps of these stores with all three contacts known, each with the image it is seen in.
+    """The successful grasps of these stores with all three contacts known, each with the images it is seen in.
 
-    Simulated episodes are rendered from their recipes, others bring their pixels.
+    Simulated episodes are rendered from their recipes, others bring their pixels. Simulated grasps of one object at
+    rest in one pose belong to each other's views too, where the view is not far off their approach: one image, many
+    grasps, which is what the network is to learn (paper, IV-A1).
 
     Raises:
         GmiError: BAD_REQUEST where there is no such grasp; the stores' errors.
@@ -30,25 +32,43 @@ def load_grasp_data(stores: Iterable[Path], workers: int = 2, progress: bool = T
     if not episodes:
         listed = ", ".join(str(p) for p in stores)
         raise GmiError(ErrorCode.BAD_REQUEST, f"no successful grasp with its contacts in {listed}: nothing to train on")
-    first_seen = list({e.observation_id: e for e in reversed(episodes)}.values())[::-1]
-    image_number = {e.observation_id: i for i, e in enumerate(first_seen)}
-    rgb = np.empty((len(first_seen), 64, 64, 3), np.uint8)
-    depth = np.empty((len(first_seen), 64, 64), np.float16)
-    mask = np.empty((len(first_seen), 64, 64), bool)
-    rendered = _render_all(first_seen, workers)
-    for i, pixels in enumerate(tqdm(rendered, "rendering", len(first_seen), disable=not progress, dynamic_ncols=True)):
+    views = list({e.observation_id: e for e in reversed(episodes)}.values())[::-1]
+    rgb = np.empty((len(views), 64, 64, 3), np.uint8)
+    depth = np.empty((len(views), 64, 64), np.float16)
+    mask = np.empty((len(views), 64, 64), bool)
+    rendered = _render_all(views, workers)
+    for i, pixels in enumerate(tqdm(rendered, "rendering", len(views), disable=not progress, dynamic_ncols=True)):
         rgb[i], depth[i], mask[i] = pixels
-    objects = _numbered(e.object_name for e in episodes)
-    classes = _numbered(e.class_name for e in episodes)
+    image_index, pair_episodes, grasps = _pairs(views, episodes)
     return GraspData(
         rgb=rgb,
         depth=depth,
         mask=mask,
-        image_index=np.array([image_number[e.observation_id] for e in episodes]),
-        grasps=np.stack([e.grasp_vector() for e in episodes]),
-        object_id=objects,
-        class_id=classes,
+        image_index=image_index,
+        grasps=grasps,
+        object_id=_numbered(e.object_name for e in pair_episodes),
+        class_id=_numbered(e.class_name for e in pair_episodes),
     )
+
+
+def _pairs(views: list[Episode], episodes: list[Episode]) -> tuple[np.ndarray, list[Episode], np.ndarray]:
+    """Which image (n,), which episode and which grasp (n, 18) in the image's {O} make a pair."""
+    number = {view.observation_id: i for i, view in enumerate(views)}
+    scenes: dict[tuple, list[Episode]] = {}
+    for episode in episodes:
+        scene = (episode.object_name, tuple(episode.recipe["object"])) if episode.recipe else (episode.outcome_id,)
+        scenes.setdefault(scene, []).append(episode)
+    indices, found, grasps = [], [], []
+    for scene in scenes.values():
+        trials = {e.outcome_id if e.recipe is None else e.trial_seed: e for e in scene}.values()
+        for view in {e.observation_id: e for e in scene}.values():
+            for trial in trials:
+                grasp = trial.grasp_vector() if trial.recipe is None else grasp_in_view(trial, view)
+                if grasp is not None:
+                    indices.append(number[view.observation_id])
+                    found.append(trial)
+                    grasps.append(grasp)
+    return np.array(indices), found, np.stack(grasps)
 
 
 def _successes(path: Path) -> Iterator[Episode]:

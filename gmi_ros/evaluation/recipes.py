@@ -12,7 +12,7 @@ from gmi_ros.core.version import version
 from gmi_ros.experience.episode import Episode
 from gmi_ros.sim.camera import KINECT, Camera, render_observation
 from gmi_ros.sim.cell import Cell
-from gmi_ros.sim.collect import TrialRecord, contacts_in_view
+from gmi_ros.sim.collect import OFF_APPROACH, TrialRecord, contacts_in_view
 from gmi_ros.sim.objects import find_object
 
 RECIPE_VERSION = 1
@@ -68,6 +68,21 @@ def render_episode(episode: Episode) -> Observation:
         episode.camera_from_object.astype(float), episode.degenerate, np.nan, np.full(2, np.nan), recipe["depth"], 0, 1
     )
     return render_observation(cell.model, cell.data, camera, cell.object_body, found)
+
+
+def grasp_in_view(trial: Episode, view: Episode) -> np.ndarray | None:
+    """(18,) grasp of a simulated trial in the {O} of another view of the same scene; None where it is not to be seen
+    from there, its approach being more than OFF_APPROACH from the view."""
+    world_from_camera = _unpack(trial.recipe["camera"])
+    other_from_world = poses.inverse(_unpack(view.recipe["camera"]))
+    approach = (other_from_world @ world_from_camera @ trial.camera_from_palm.astype(float))[:3, 2]
+    if approach[2] < np.cos(OFF_APPROACH):
+        return None
+    other_from_o = poses.inverse(view.camera_from_object.astype(float)) @ other_from_world @ world_from_camera
+    other_from_o = other_from_o @ trial.camera_from_object.astype(float)
+    contacts = poses.transform_points(other_from_o, trial.contacts_reached)
+    normals = poses.rotate(other_from_o, trial.normals_reached)
+    return np.concatenate([contacts, normals]).reshape(18).astype(np.float32)
 
 
 @lru_cache(maxsize=256)

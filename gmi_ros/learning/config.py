@@ -54,6 +54,7 @@ class TrainingConfig(Settings):
     network: RCVAEConfig = setting(RCVAEConfig(), "the network to train")
     learning_rate: float = setting(1e-3, "Adam's learning rate", 1e-8, 1.0)
     batch_size: int = setting(100, "pairs in a minibatch", 1, 100_000)
+    grasps_per_image: int = setting(1, "grasps of each image in a minibatch; more than 1 costs less per pair", 1, 1000)
     max_epochs: int = setting(30, "epochs of N / batch_size minibatches at most", 1, 100_000)
     patience: int = setting(5, "epochs without a better validation bound before stopping", 1, 100_000)
     beta: float = setting(1.0, "weight of the KL term in the bound; 1 is Eq. 4", 0.0, 100.0)

@@ -92,7 +92,11 @@ def split_pairs(n: int, fraction: float, seed: int) -> tuple[np.ndarray, np.ndar
 
 
 class BalancedSampler:
-    """Draws pairs with replacement: a class uniformly, then one of its objects, then one of the object's pairs."""
+    """Draws pairs with replacement: a class uniformly, then one of its objects, then one of the object's pairs.
+
+    With several grasps per image, the pair drawn names an image, and that many of its grasps are drawn together: one
+    pass of the convolutions, by far the dearest part of a step, then serves them all.
+    """
 
     def __init__(self, data: GraspData, pairs: np.ndarray, seed: int):
         keys = np.stack([data.class_id[pairs], data.object_id[pairs]], axis=1)
@@ -102,10 +106,19 @@ class BalancedSampler:
         self._pair_starts = np.cumsum(self._pair_counts) - self._pair_counts
         _, self._object_counts = np.unique(objects[:, 0], return_counts=True)
         self._object_starts = np.cumsum(self._object_counts) - self._object_counts
+        order = np.argsort(data.image_index[pairs], kind="stable")
+        self._by_image, self._image_of_pair = pairs[order], data.image_index
+        images, starts, counts = np.unique(data.image_index[pairs][order], return_index=True, return_counts=True)
+        self._image_starts = np.zeros(len(data.rgb), int)
+        self._image_counts = np.zeros(len(data.rgb), int)
+        self._image_starts[images], self._image_counts[images] = starts, counts
         self.rng = np.random.default_rng(seed)
 
-    def draw(self, n: int) -> np.ndarray:
-        """(n,) indices into the data."""
+    def draw(self, n: int, grasps_per_image: int = 1) -> np.ndarray:
+        """(n,) indices into the data; with several grasps per image those of one image stand together."""
+        if grasps_per_image > 1:
+            images = np.repeat(self._image_of_pair[self.draw(-(-n // grasps_per_image))], grasps_per_image)[:n]
+            return self._by_image[self._image_starts[images] + self.rng.integers(self._image_counts[images])]
         classes = self.rng.integers(len(self._object_counts), size=n)
         objects = self._object_starts[classes] + self.rng.integers(self._object_counts[classes])
         return self._pairs[self._pair_starts[objects] + self.rng.integers(self._pair_counts[objects])]

@@ -48,19 +48,25 @@ class RCVAE(nn.Module):
         """(18,) log of the output scale in standardised units; the scale is never below `config.min_scale`."""
         return torch.log(self.config.min_scale + torch.exp(_SCALE_GAIN * self.scale))
 
-    def forward(self, image: Tensor, generator: torch.Generator | None = None) -> ConditionalGrasps:
-        """The distribution of grasps for images (b, 5, 64, 64) in the units of `Observation.image`.
+    def forward(
+        self, image: Tensor, generator: torch.Generator | None = None, rows: Tensor | None = None
+    ) -> ConditionalGrasps:
+        """The distribution of grasps for images (m, 5, 64, 64) in the units of `Observation.image`.
 
-        `generator` draws the input noise and is needed in training mode only.
+        Args:
+            generator: draws the input noise; needed in training mode only.
+            rows: (b,) int, which image each row of the answer is about; None = every image once. Images that serve
+                several rows go through the convolutions once.
         """
         x = self.normaliser.standardise_image(image)
-        features = self.prediction_features(self._noisy(x, generator))  # (b, hidden)
+        pick = slice(None) if rows is None else rows
+        features = self.prediction_features(self._noisy(x, generator))[pick]  # (b, hidden)
         guess = self.guess(features)  # (b, 18)
-        prior = self.prior(self.prior_features(self._noisy(x, generator)), self._noisy(guess, generator))
+        prior = self.prior(self.prior_features(self._noisy(x, generator))[pick], self._noisy(guess, generator))
 
         @functools.lru_cache(maxsize=1)
         def recognition_features() -> Tensor:  # sampling never needs them; bound and likelihood share them
-            return self.recognition_features(self._noisy(x, generator))
+            return self.recognition_features(self._noisy(x, generator))[pick]
 
         def encode(y: Tensor) -> tuple[Tensor, Tensor]:
             return self.recognition(recognition_features(), self._noisy(y, generator))

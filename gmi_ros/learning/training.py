@@ -72,10 +72,13 @@ def train(config: TrainingConfig, data: GraspData, out_dir: Path, resume: bool =
     return result
 
 
-def to_batch(data: GraspData, pairs: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Images (b, 5, 64, 64), channels last in memory, and grasps (b, 18) of these pairs, in data units."""
-    images = torch.from_numpy(data.images(data.image_index[pairs])).permute(0, 3, 1, 2)
-    return images.to(device), torch.from_numpy(data.grasps[pairs].astype(np.float32)).to(device)
+def to_batch(data: GraspData, pairs: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """The images of these pairs, each once, (m, 5, 64, 64), channels last in memory; the image (b,) and the grasp
+    (b, 18) of each pair, in data units."""
+    indices, rows = np.unique(data.image_index[pairs], return_inverse=True)
+    images = torch.from_numpy(data.images(indices)).permute(0, 3, 1, 2)
+    grasps = torch.from_numpy(data.grasps[pairs].astype(np.float32))
+    return images.to(device), torch.from_numpy(rows).to(device), grasps.to(device)
 
 
 def _device(name: str) -> torch.device:
@@ -116,8 +119,8 @@ def _train_epoch(
     sums = torch.zeros(2, dtype=torch.float64)
     bar = tqdm(range(n_batches), desc=f"epoch {epoch}/{config.max_epochs}", disable=not progress, leave=False)
     for done in bar:
-        images, grasps = to_batch(data, state.sampler.draw(config.batch_size), device)
-        bound = state.network(images, state.generator).elbo(grasps, state.generator)
+        images, rows, grasps = to_batch(data, state.sampler.draw(config.batch_size, config.grasps_per_image), device)
+        bound = state.network(images, state.generator, rows).elbo(grasps, state.generator)
         loss = (config.beta * bound.kl - bound.reconstruction).mean()
         state.optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -142,8 +145,8 @@ def _validate(
     sums = torch.zeros(2, dtype=torch.float64)
     with torch.inference_mode():
         for start in range(0, len(pairs), config.batch_size):
-            images, grasps = to_batch(data, pairs[start : start + config.batch_size], device)
-            bound = network(images).elbo(grasps, generator)
+            images, rows, grasps = to_batch(data, pairs[start : start + config.batch_size], device)
+            bound = network(images, rows=rows).elbo(grasps, generator)
             sums += torch.stack([(bound.kl - bound.reconstruction).sum(), bound.kl.sum()]).cpu().double()
     return tuple((sums / len(pairs)).tolist())
 

@@ -32,7 +32,9 @@ def bench_service(calls: int, scenes: int, seed: int, model: Path | None = None)
     with _Bench() as (children, session):
         client = session.node.create_client(SynthesizeGrasp, "synthesize_grasp")
         source = _start_source(children, SERVICE_RATE, scenes, seed)
-        session.spin_until(lambda: any(READY in line for line in list(source.lines)), _WAIT_S + 5 * scenes, "the image source")
+        session.spin_until(
+            lambda: any(READY in line for line in list(source.lines)), _WAIT_S + 5 * scenes, "the image source"
+        )
         started = time.perf_counter()
         _start_synthesizer(children, model)
         session.spin_until(client.service_is_ready, _WAIT_S, "synthesize_grasp")
@@ -57,7 +59,7 @@ def bench_service(calls: int, scenes: int, seed: int, model: Path | None = None)
 
 
 def bench_idle(seconds: float, model: Path | None = None) -> dict:
-    """`cpu_percent` (of one core), `rss_mb` (RssAnon) and `sets_per_s` of grasp_synthesizer fed at 30 Hz, not called."""
+    """`cpu_percent` (of one core), `rss_mb` (RssAnon) and `sets_per_s` of grasp_synthesizer fed at 30 Hz, uncalled."""
     with _Bench() as (children, session):
         node = _start_synthesizer(children, model)
         _start_source(children, IDLE_RATE, 0, 1)
@@ -132,4 +134,6 @@ def _anonymous_kb(child: Child) -> int:
     for line in Path(f"/proc/{child.process.pid}/status").read_text().splitlines():
         if line.startswith("RssAnon:"):
             return int(line.split()[1])
-    raise GmiError(ErrorCode.INTERNAL, f"/proc/{child.process.pid}/status has no RssAnon: not a Linux kernel of 4.5 or later?")
+    raise GmiError(
+        ErrorCode.INTERNAL, f"/proc/{child.process.pid}/status has no RssAnon: not a Linux kernel of 4.5 or later?"
+    )

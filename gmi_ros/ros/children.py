@@ -21,7 +21,9 @@ _PATIENCE = ((signal.SIGINT, 5.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0))
 class Child:
     """One child process and the last lines that it logged."""
 
-    def __init__(self, name: str, command: Sequence[str], environment: dict[str, str], on_line: Callable[[str, str], None]):
+    def __init__(
+        self, name: str, command: Sequence[str], environment: dict[str, str], on_line: Callable[[str, str], None]
+    ):
         self.name = name
         self.lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self._on_line = on_line
@@ -56,7 +58,7 @@ class Children:
 
     def __init__(self, on_line: Callable[[str, str], None] = lambda name, line: None):
         """Args:
-            on_line: called with the child's name and each line that it logs, from another thread.
+        on_line: called with the child's name and each line that it logs, from another thread.
         """
         self._on_line = on_line
         self.children: list[Child] = []

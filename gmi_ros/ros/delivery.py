@@ -13,7 +13,7 @@ from gmi_ros.ros.settings import NodeSettings
 
 RATE = 30.0  # [Hz]
 NAMESPACE = "gmi_delivery"
-_START_S = 30.0
+_START_S = 60.0
 
 
 def measure_delivery(seconds: float = 6.0, settings: NodeSettings = NodeSettings()) -> tuple[int, int]:
@@ -40,7 +40,9 @@ def measure_delivery(seconds: float = 6.0, settings: NodeSettings = NodeSettings
             [sys.executable, "-m", "gmi_ros.ros.image_source", "--namespace", NAMESPACE, "--sets", str(sent)],
         )
         session.spin_until(lambda: received or source.process.poll(), _START_S, f"images on {NAMESPACE}")
-        session.spin_until(lambda: source.process.poll() is not None, seconds + _START_S, "the last image set to be sent")
+        session.spin_until(
+            lambda: source.process.poll() is not None, seconds + _START_S, "the last image set to be sent"
+        )
         if source.process.returncode:
             children.check()
     return sent, len(received)

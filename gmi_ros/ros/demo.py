@@ -21,7 +21,7 @@ from gmi_ros.ros.processes import SIM_CELL, SYNTHESIZER, NodeStart, node_starts,
 from gmi_ros.ros.session import Session, own_domain
 from gmi_ros.srv import SynthesizeGrasp
 
-START_S, RESET_S, SET_S, ANSWER_S, OUTCOME_S, RECORDED_S = 60.0, 20.0, 10.0, 20.0, 70.0, 15.0  # caps of the waits [s]
+START_S, RESET_S, SET_S, ANSWER_S, OUTCOME_S, RECORDED_S = 120.0, 30.0, 20.0, 20.0, 70.0, 15.0  # caps of the waits [s]
 _REQUEST_TIMEOUT = 15.0  # of the node, in the demo [s]: a slow machine shall show the demo too
 _SETTLED_S = 0.25  # images this much younger than the scene are asked for, so that the answer still is in time [s]
 _SETS_KEPT = 40
@@ -137,7 +137,9 @@ class _Client:
         self._reset = node.create_client(Trigger, f"{SIM_CELL}/reset")
         self._synthesize = node.create_client(SynthesizeGrasp, "synthesize_grasp")
         kept = qos.retained(qos.OUTCOMES_KEPT)
-        node.create_subscription(GraspOutcome, "grasp_outcome", lambda m: self._outcomes.setdefault(m.outcome_id, m), kept)
+        node.create_subscription(
+            GraspOutcome, "grasp_outcome", lambda m: self._outcomes.setdefault(m.outcome_id, m), kept
+        )
         node.create_subscription(
             Recorded, "experience_recorder/recorded", lambda m: self._recorded.setdefault(m.outcome_id, m), kept
         )
@@ -166,7 +168,9 @@ class _Client:
             outcome = self._session.spin_until(
                 lambda: self._outcomes.get(name), OUTCOME_S, f"the outcome of execution {name}"
             )
-            self._session.spin_until(lambda: name in self._recorded, RECORDED_S, f"the recorder to store outcome {name}")
+            self._session.spin_until(
+                lambda: name in self._recorded, RECORDED_S, f"the recorder to store outcome {name}"
+            )
             acknowledged = True
         frame = self._frame_of(answer)
         return Round(number, reply.message, frame, answer, outcome, acknowledged, sum(answer.stage_ms), answer_ms)
@@ -174,7 +178,7 @@ class _Client:
     def _ask(self, scene_since_ns: int, seed: int) -> tuple[SynthesizeGrasp.Response, float]:
         """Ask for a grasp of what is on the table now, and that it be executed.
 
-        The oldest image allowed is one of the present scene: where the node has none yet, it says so and is asked again.
+        The oldest image allowed is one of the present scene: where the node has none yet, it is asked again.
         """
         clock = self._session.node.get_clock()
         young = scene_since_ns + int(_SETTLED_S * 1e9)

@@ -112,6 +112,6 @@ def _middleware(seconds: float) -> tuple[bool, str]:
     sent, received = measure_delivery(seconds)
     share = received / sent
     return share >= LEAST_DELIVERED, (
-        f"{get_rmw_implementation_identifier()}: {received} of {sent} image sets (640x480, 30 Hz, between two processes) "
+        f"{get_rmw_implementation_identifier()}: {received} of {sent} sets (640x480, 30 Hz, from another process) "
         f"arrived, {100 * share:.1f} %, at least {100 * LEAST_DELIVERED:.0f} % needed"
     )

@@ -15,7 +15,7 @@ from gmi_ros.ros.session import Session
 
 READY = "ready to send"
 KINECT = Intrinsics(640, 480, 525.0, 525.0, 319.5, 239.5)
-_WAIT_S = 30.0  # for a subscriber of every topic
+_WAIT_S = 60.0  # for a subscriber of every topic
 _LINGER_S = 1.0  # after the last set, so that it is delivered
 
 
@@ -42,7 +42,9 @@ def _publish(session: Session, args: argparse.Namespace) -> None:
     publishers = [session.node.create_publisher(kind, prefix + name, QoSProfile(depth=5)) for kind, name in TOPICS]
     ring = [frame_messages(frame) for frame in _frames(args.scenes, args.seed)]
     session.node.get_logger().info(READY)
-    session.spin_until(lambda: all(p.get_subscription_count() for p in publishers), _WAIT_S, "a subscriber of every topic")
+    session.spin_until(
+        lambda: all(p.get_subscription_count() for p in publishers), _WAIT_S, "a subscriber of every topic"
+    )
     next_time, sent = time.monotonic(), 0
     while not args.sets or sent < args.sets:
         _send(session, publishers, ring[sent % len(ring)])

@@ -23,6 +23,7 @@ OUTPUT_TOPICS = (
     "/grasp_outcome",
     "/experience_recorder/recorded",
 )
+FIRST_MESSAGE_S = 30.0
 _DEPTH = 50  # messages of a topic that may wait for the disk
 _LOOK_PERIOD_S = 0.2  # between two looks for topics that were not there yet
 
@@ -34,9 +35,10 @@ def record(
     duration_s: float | None = None,
     on_count: Callable[[int], None] = lambda n: None,
 ) -> dict:
-    """Record until `duration_s` [s] is over, or SIGINT or SIGTERM comes; the bag is finished either way.
+    """Record until `duration_s` [s] after the first message, or SIGINT or SIGTERM; the bag is finished either way.
 
-    Topics that are not there yet are taken up when they appear.
+    Topics that are not there yet are taken up when they appear. With a duration, FIRST_MESSAGE_S is the longest wait
+    for the first message.
 
     Args:
         on_count: told the number of messages now and then.
@@ -50,10 +52,14 @@ def record(
     use_image_profile()
     with Session("gmi_record") as session, _StopOnSignal() as stopped, BagWriter(out, storage) as bag:
         recorder = _Recorder(session.node, bag, [t if t.startswith("/") else f"/{t}" for t in topics])
-        end = time.monotonic() + (duration_s if duration_s is not None else float("inf"))
+        end = float("inf") if duration_s is None else time.monotonic() + FIRST_MESSAGE_S
+        begun = False
         while time.monotonic() < end and not stopped.is_set():
             recorder.take_up()
             session.spin_for(min(_LOOK_PERIOD_S, max(end - time.monotonic(), 1e-3)))
+            if bag.n_messages and not begun and duration_s is not None:
+                end = time.monotonic() + duration_s
+            begun = bag.n_messages > 0
             on_count(bag.n_messages)
         return {
             "messages": bag.n_messages,
@@ -122,4 +128,6 @@ def _message_class(kind: str) -> type:
     try:
         return getattr(importlib.import_module(f"{package}.msg"), name)
     except (ImportError, AttributeError) as error:
-        raise GmiError(ErrorCode.BAD_REQUEST, f"cannot record {kind}: the package {package} is not installed here") from error
+        raise GmiError(
+            ErrorCode.BAD_REQUEST, f"cannot record {kind}: the package {package} is not installed here"
+        ) from error

@@ -32,7 +32,7 @@ class Session:
 
     def __init__(self, name: str, check: Callable[[], None] = lambda: None):
         """Args:
-            check: called again and again while waiting; raises to end the wait, as when a child process has died.
+        check: called again and again while waiting; raises to end the wait, as when a child process has died.
         """
         self._check = check
         self._context = Context()

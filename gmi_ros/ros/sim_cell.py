@@ -80,7 +80,12 @@ class SimCell(Node):
         self._stopping = threading.Event()
 
         qos = QoSProfile(depth=5)  # reliable: best effort loses large images between processes
-        topics = ((Image, "rgb/image"), (Image, "depth/image"), (CameraInfo, "rgb/camera_info"), (Image, "segmentation/mask"))
+        topics = (
+            (Image, "rgb/image"),
+            (Image, "depth/image"),
+            (CameraInfo, "rgb/camera_info"),
+            (Image, "segmentation/mask"),
+        )
         self._publishers_of_set = [self.create_publisher(kind, name, qos) for kind, name in topics]
         self.create_timer(1 / s.rate, self._publish, MutuallyExclusiveCallbackGroup())
         self.create_service(Trigger, "~/reset", self._reset, callback_group=MutuallyExclusiveCallbackGroup())
@@ -172,10 +177,14 @@ class SimCell(Node):
                 ErrorCode.BAD_REQUEST, f"the grasp's image is {early / 1e9:.3f} s older than what is on the table now"
             )
         if grasp.hand and grasp.hand != self._settings.hand:
-            raise GmiError(ErrorCode.BAD_REQUEST, f"the grasp is for hand {grasp.hand!r}, this one is {self._settings.hand!r}")
+            raise GmiError(
+                ErrorCode.BAD_REQUEST, f"the grasp is for hand {grasp.hand!r}, this one is {self._settings.hand!r}"
+            )
         limit = self._world.hand.max_tip_force
         if not 0 < grasp.tip_force_limit <= limit:
-            raise GmiError(ErrorCode.BAD_REQUEST, f"tip_force_limit must be in (0, {limit:g}] N, got {grasp.tip_force_limit}")
+            raise GmiError(
+                ErrorCode.BAD_REQUEST, f"tip_force_limit must be in (0, {limit:g}] N, got {grasp.tip_force_limit}"
+            )
         joints = joints_array(grasp.joints_open)
         if joints is None:
             raise GmiError(ErrorCode.BAD_REQUEST, f"joints_open lacks joints, it has {list(grasp.joints_open.name)}")

@@ -1,4 +1,4 @@
-"""A cell that one can work in: object after object on the table, a camera that sees it, a hand that tries to pick it."""
+"""A cell to work in: object after object on the table, a camera that sees it, a hand that tries to pick it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -85,7 +85,11 @@ class World:
         return render(self._cell.model, self._cell.data, self._camera, labels, stamp_ns=stamp_ns, frame_id=frame_id)
 
     def plan(
-        self, camera_from_pregrasp: np.ndarray, camera_from_palm: np.ndarray, joints_open: np.ndarray, closing: ClosingPlan
+        self,
+        camera_from_pregrasp: np.ndarray,
+        camera_from_palm: np.ndarray,
+        joints_open: np.ndarray,
+        closing: ClosingPlan,
     ) -> GraspPlan:
         """A grasp given in the camera's frame as a plan in the world.
 
@@ -106,16 +110,23 @@ class World:
         fastest = self.hand.max_speed[1:]
         if not ((closing.speed > 0) & (closing.speed <= fastest + 1e-6)).all():
             raise GmiError(
-                ErrorCode.BAD_REQUEST, f"finger_speed must be in (0, {fastest[0]:g}] rad/s, got {_listed(closing.speed)}"
+                ErrorCode.BAD_REQUEST,
+                f"finger_speed must be in (0, {fastest[0]:g}] rad/s, got {_listed(closing.speed)}",
             )
         if not ((closing.start >= 0) & (closing.start <= 10)).all():
             raise GmiError(ErrorCode.BAD_REQUEST, f"finger_start must be in [0, 10] s, got {_listed(closing.start)}")
         return GraspPlan(
-            self.world_from_camera @ camera_from_pregrasp, self.world_from_camera @ camera_from_palm, joints_open, closing
+            self.world_from_camera @ camera_from_pregrasp,
+            self.world_from_camera @ camera_from_palm,
+            joints_open,
+            closing,
         )
 
     def pick(
-        self, plan: GraspPlan, on_phase: Callable[[str], None] = lambda phase: None, cancelled: Callable[[], bool] = lambda: False
+        self,
+        plan: GraspPlan,
+        on_phase: Callable[[str], None] = lambda phase: None,
+        cancelled: Callable[[], bool] = lambda: False,
     ) -> Pick:
         """Try it by physics, then open the hand, park it and let the object come to rest where it falls."""
         world_from_object = self._cell.world_from_object

@@ -9,7 +9,12 @@ from gmi_ros.experience.bag_writer import BagWriter
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
 TYPES = STORE.types
-NAMES = {"/rgb/image": "Image", "/depth/image": "Image", "/rgb/camera_info": "CameraInfo", "/segmentation/mask": "Image"}
+NAMES = {
+    "/rgb/image": "Image",
+    "/depth/image": "Image",
+    "/rgb/camera_info": "CameraInfo",
+    "/segmentation/mask": "Image",
+}
 
 
 def image(header, array, encoding):

@@ -56,11 +56,15 @@ def spoil_size(files):
     np.save(files["depth"], np.ones((60, 80), np.float32))
 
 
-@pytest.mark.parametrize("spoil, name", [(spoil_mask, "MASK_EMPTY"), (spoil_depth_units, "DEPTH_UNITS"), (spoil_size, "SIZE_MISMATCH")])
+@pytest.mark.parametrize(
+    "spoil, name", [(spoil_mask, "MASK_EMPTY"), (spoil_depth_units, "DEPTH_UNITS"), (spoil_size, "SIZE_MISMATCH")]
+)
 def test_refusals_are_answers_too(spoil, name, frame_files, tiny_model, gmi):
     spoil(frame_files)
     status, data, stderr = gmi(*arguments(frame_files, tiny_model))
-    assert status == 1 and data["error"] == name and data["error_code"] != 0 and data["grasps"] == [] and data["seed"] == 1
+    assert (
+        status == 1 and data["error"] == name and data["error_code"] != 0 and data["grasps"] == [] and data["seed"] == 1
+    )
     assert "Traceback" not in stderr
 
 

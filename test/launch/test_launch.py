@@ -18,7 +18,12 @@ def started(**values):
 
 def test_the_launch_file_names_no_node_topic_or_parameter_of_its_own():
     tree = ast.parse(LAUNCH.read_text())
-    imported = {a.name for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module.startswith("gmi_ros") for a in n.names}
+    imported = {
+        a.name
+        for n in ast.walk(tree)
+        if isinstance(n, ast.ImportFrom) and n.module.startswith("gmi_ros")
+        for a in n.names
+    }
     assert imported == {"ARGUMENTS", "node_starts"}
     texts = {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
     assert not texts & {processes.SYNTHESIZER, processes.RECORDER, processes.SIM_CELL, "rgb/image"}
@@ -45,7 +50,9 @@ def test_a_real_camera_is_remapped_and_nothing_executes():
 def test_sim_needs_no_remapping_and_may_execute():
     nodes = started(sim="true")
     assert set(nodes) == {"grasp_synthesizer", "experience_recorder", "sim_cell"}
-    assert nodes["grasp_synthesizer"].remappings == () and nodes["grasp_synthesizer"].parameters["allow_execution"] is True
+    assert (
+        nodes["grasp_synthesizer"].remappings == () and nodes["grasp_synthesizer"].parameters["allow_execution"] is True
+    )
     assert set(started(sim="true", record="false")) == {"grasp_synthesizer", "sim_cell"}
 
 
@@ -57,7 +64,11 @@ def test_ros_arguments_say_the_same(tmp_path):
     assert words[0] == "--ros-args" and "__node:=grasp_synthesizer" in words and "__ns:=/left" in words
     assert "use_sim_time:=true" in words and "hand:='bh282'" in words
     files = [words[i + 1] for i, word in enumerate(words) if word == "--params-file"]
-    assert files == list(start.parameter_files) and files[-1] == str(extra) and Path(files[0]).name == "grasp_synthesizer.yaml"
+    assert (
+        files == list(start.parameter_files)
+        and files[-1] == str(extra)
+        and Path(files[0]).name == "grasp_synthesizer.yaml"
+    )
 
 
 def test_wrong_values_are_refused():

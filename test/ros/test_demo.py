@@ -66,7 +66,8 @@ def test_a_node_that_dies_is_named_with_its_last_words(model, tmp_path, monkeypa
 
     def spoilt(*arguments):
         return [
-            replace(s, parameters={**s.parameters, "mass": -1.0}) if s.name == "sim_cell" else s for s in starts(*arguments)
+            replace(s, parameters={**s.parameters, "mass": -1.0}) if s.name == "sim_cell" else s
+            for s in starts(*arguments)
         ]
 
     monkeypatch.setattr(demo_room, "_starts", spoilt)
@@ -77,9 +78,13 @@ def test_a_node_that_dies_is_named_with_its_last_words(model, tmp_path, monkeypa
 
 
 def test_children_end_with_the_block_and_their_lines_are_told(monkeypatch):
-    monkeypatch.setattr(children_room, "_PATIENCE", ((signal.SIGINT, 0.3), (signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0)))
+    monkeypatch.setattr(
+        children_room, "_PATIENCE", ((signal.SIGINT, 0.3), (signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0))
+    )
     lines = []
-    stubborn = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print('here', flush=True); time.sleep(60)"
+    stubborn = (
+        "import signal, time; signal.signal(signal.SIGINT, signal.SIG_IGN); print('here', flush=True); time.sleep(60)"
+    )
     with pytest.raises(RuntimeError), Children(lambda name, line: lines.append((name, line))) as children:
         child = children.start("stubborn", [sys.executable, "-c", stubborn])
         end = time.monotonic() + 10

@@ -38,7 +38,14 @@ def test_node_and_replay_agree_to_the_bit(make_robot, draw, weights, tmp_path):
     write_bag(tmp_path / "bag", shown)
     settings = SynthesisSettings(n_samples=8, inference_threads=1)
     told = replay_room.replay(
-        tmp_path / "bag", tmp_path / "out", load_model(weights, 1), load_hand(), settings, SEED, pictures=False, progress=False
+        tmp_path / "bag",
+        tmp_path / "out",
+        load_model(weights, 1),
+        load_hand(),
+        settings,
+        SEED,
+        pictures=False,
+        progress=False,
     )
     lines = [json.loads(line) for line in (tmp_path / "out" / "grasps.jsonl").read_text().splitlines()]
     assert told["frames"] == len(lines) == len(answers) and sum(len(a.grasps) for a in answers) == told["grasps"] > 0

@@ -1,0 +1,182 @@
+"""The simulated task: what is seen is what is there, and a trial is a function of its seed."""
+
+import mujoco
+import numpy as np
+import pytest
+
+from gmi_ros.core import poses
+from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.core.frame import Intrinsics
+from gmi_ros.core.object_frame import object_frame
+from gmi_ros.core.observation import observe
+from gmi_ros.hand.barrett import load_hand
+from gmi_ros.sim.camera import KINECT, Camera, look_at, render, render_observation
+from gmi_ros.sim.cell import Cell
+from gmi_ros.sim.closing import ClosingPlan, FingerDrives
+from gmi_ros.sim.collect import run_batch
+from gmi_ros.sim.objects import ObjectModel, Part, all_objects, class_names, find_object, make_object
+from gmi_ros.sim.scenario import draw_scenario
+from gmi_ros.sim.trial import GraspPlan, run
+
+UP = np.array([0.0, 0.0, 1.0])
+
+
+@pytest.fixture(scope="module")
+def hand():
+    return load_hand()
+
+
+def box(half: tuple[float, float, float]) -> ObjectModel:
+    part = Part("box", half, (0.0, 0.0, half[2]), (0.0, 0.0, 0.0, 1.0))
+    return ObjectModel("test_box", 0, (part,), (0.5, 0.5, 0.5))
+
+
+def from_above(height: float, spread: float = 0.0, opening: float = 0.6) -> GraspPlan:
+    """The palm straight above the middle of the table, closing along the world's y."""
+    palm = poses.make(np.diag([1.0, -1.0, -1.0]), np.array([0.0, 0.0, height]))
+    pregrasp = palm.copy()
+    pregrasp[2, 3] += 0.1
+    return GraspPlan(pregrasp, palm, np.array([spread, *[opening] * 3]), ClosingPlan.together(2.0))
+
+
+def test_there_are_twenty_objects_of_ten_classes_at_least():
+    objects = all_objects()
+    assert len(class_names()) >= 10 and len(objects) >= 20
+    assert len({o.name for o in objects}) == len(objects)
+    assert make_object("mug", 1) == find_object("mug_1") != make_object("mug", 2)
+
+
+def test_unknown_objects_are_named():
+    with pytest.raises(GmiError, match="no object 'unicorn_0'.*bottle"):
+        find_object("unicorn_0")
+
+
+@pytest.mark.parametrize("name", [f"{c}_0" for c in class_names()])
+def test_every_class_has_its_mass_and_comes_to_rest_on_the_table(name):
+    cell = Cell(find_object(name), None, mass=0.7)
+    assert cell.model.body(name).subtreemass[0] == pytest.approx(0.7, rel=0.02)
+    scenario = draw_scenario(cell, np.random.default_rng(2))
+    mujoco.mj_forward(cell.model, cell.data)
+    centre, extent = cell.object_bounds()
+    assert centre[2] - extent[2] > -0.02
+    before = cell.world_from_object
+    cell.step(500)
+    assert np.linalg.norm(cell.world_from_object[:3, 3] - before[:3, 3]) < 0.005
+    assert scenario.camera.world_from_camera[2, 3] > 0.3
+
+
+def test_depth_of_a_known_box_is_right_to_a_millimetre():
+    cell = Cell(box((0.03, 0.04, 0.05)), None)
+    camera = Camera(KINECT, look_at(np.array([0, 0, 0.05]), 0.4, np.pi / 2, 0.65), UP)
+    frame = render(cell.model, cell.data, camera, {cell.object_body: 1})
+    top = frame.depth[frame.mask == 1]
+    np.testing.assert_allclose(np.median(top), 0.6, atol=1e-3)
+    np.testing.assert_allclose(frame.depth[0, 0], 0.7, atol=1e-3)
+    area = (frame.mask == 1).sum() * 0.6**2 / KINECT.fx**2
+    assert area == pytest.approx(0.06 * 0.08, rel=0.03)
+
+
+def test_the_rendered_observation_is_the_one_cut_from_the_full_image():
+    cell = Cell(find_object("mug_0"), None)
+    scenario = draw_scenario(cell, np.random.default_rng(5))
+    frame = render(cell.model, cell.data, scenario.camera, {cell.object_body: 1})
+    only_object = render(cell.model, cell.data, scenario.camera, {cell.object_body: 1}, only_objects=True)
+    found = object_frame(frame)
+    np.testing.assert_array_equal(object_frame(only_object).camera_from_object, found.camera_from_object)
+    seen = render_observation(cell.model, cell.data, scenario.camera, cell.object_body, found)
+    np.testing.assert_array_equal(seen.image, observe(frame, found).image)
+
+
+def test_look_at_looks_at_it():
+    target = np.array([0.1, -0.2, 0.05])
+    for elevation in (0.3, np.pi / 2):
+        world_from_camera = look_at(target, 1.0, elevation, 0.7, roll=0.3)
+        assert poses.is_rigid(world_from_camera)
+        seen = poses.transform_points(poses.inverse(world_from_camera), target[None])[0]
+        np.testing.assert_allclose(seen, [0, 0, 0.7], atol=1e-12)
+
+
+def test_a_box_between_three_fingers_is_held(hand):
+    cell = Cell(box((0.045, 0.03, 0.06)), hand)
+    result = run(cell, from_above(0.24, spread=0.2))
+    assert result.success and result.reason == "held", result.reason
+    assert result.height_lifted == pytest.approx(0.2, abs=0.02)
+    # Contacts are on the box, in its frame, and the normals point out of it.
+    surface = np.abs(result.contacts - [0, 0, 0.06]) / [0.045, 0.03, 0.06]
+    np.testing.assert_allclose(surface.max(axis=1), 1, atol=0.05)
+    assert (np.einsum("ij,ij->i", result.normals, result.contacts - [0, 0, 0.06]) > 0).all()
+
+
+def test_the_same_grasp_slips_without_friction(hand):
+    slippery = Cell(box((0.045, 0.03, 0.06)), hand)
+    fingers = slippery.model.geom_priority == 1
+    slippery.model.geom_friction[fingers, 0] = 0.05
+    assert not run(slippery, from_above(0.24, spread=0.2)).success
+
+
+def test_the_pads_friction_is_what_acts(hand):
+    """MuJoCo takes the larger of two frictions unless one geom has priority."""
+    cell = Cell(box((0.045, 0.03, 0.06)), hand)
+    cell.pin(True)
+    cell.place_hand(from_above(0.24).world_from_palm, np.array([0.2, 0.6, 0.6, 0.6]))
+    FingerDrives(cell, ClosingPlan.together(2.0)).close(2.0)
+    slides = {
+        cell.data.contact[i].friction[0]
+        for i in range(cell.data.ncon)
+        if cell.object_body in cell.model.geom_bodyid[cell.data.contact[i].geom] and cell._is_hand(max(cell.data.contact[i].geom))
+    }
+    assert slides <= {hand.friction.pad, hand.friction.metal} and hand.friction.pad in slides
+
+
+def test_reasons_of_failure(hand):
+    cell = Cell(box((0.045, 0.03, 0.06)), hand)
+    assert run(cell, from_above(0.15)).reason == "collided_on_approach"
+    cell.reset(np.eye(4))
+    assert run(cell, from_above(0.6)).reason == "no_contact"
+    cell.reset(np.eye(4))
+    assert run(cell, from_above(0.24, spread=0.2), cancelled=lambda: True).reason == "cancelled"
+
+
+def test_drives_follow_the_gears_until_breakaway_and_stop_after(hand):
+    cell = Cell(box((0.045, 0.03, 0.06)), hand)
+    cell.place_hand(from_above(0.6).world_from_palm, np.zeros(4))
+    drives = FingerDrives(cell, ClosingPlan.together(2.0))
+    drives.close(3.0)
+    assert drives.stalled.all() and not drives.locked.any()
+    np.testing.assert_allclose(cell.joints[1:], hand.limits[1:, 1], atol=0.05)
+    np.testing.assert_allclose(cell.data.qpos[cell.outer_qpos], hand.coupled_outer(cell.joints[1:]), atol=0.05)
+
+
+def test_a_pinned_object_does_not_move_while_the_hand_closes(hand):
+    cell = Cell(box((0.03, 0.03, 0.05)), hand)
+    before = cell.world_from_object
+    cell.pin(True)
+    plan = from_above(0.235, spread=0.3)
+    plan.world_from_palm[1, 3] += 0.015  # off the middle: one finger comes first and pushes
+    cell.place_hand(plan.world_from_palm, plan.joints_open)
+    FingerDrives(cell, plan.closing).close(2.0)
+    assert np.linalg.norm(cell.world_from_object[:3, 3] - before[:3, 3]) < 1.5e-3
+
+
+def test_a_batch_is_a_function_of_its_arguments():
+    first, second = run_batch(3, 7, 1), run_batch(3, 7, 1)
+    assert [r.result.reason for r in first] == [r.result.reason for r in second]
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_array_equal(a.world_from_object, b.world_from_object)
+        np.testing.assert_array_equal(a.result.world_from_palm, b.result.world_from_palm)
+    assert [r.trial_seed for r in first] == list(range(96, 128))
+
+
+def test_intrinsics_project_what_they_deproject():
+    k = Intrinsics(64, 48, 50.0, 51.0, 31.0, 23.5)
+    pixels = np.random.default_rng(0).uniform(0, 48, (9, 2))
+    np.testing.assert_allclose(k.project(k.deproject(pixels, np.full(9, 0.7))), pixels)
+
+
+def test_bad_expression_in_a_class_is_refused():
+    from gmi_ros.sim.objects import _number
+
+    for text in ("__import__('os')", "r**2", "unknown+1"):
+        with pytest.raises(GmiError) as refused:
+            _number(text, {"r": 1.0})
+        assert refused.value.code == ErrorCode.FILE_DAMAGED

@@ -1,0 +1,94 @@
+"""The one road: same frame, model and seed give the same grasps to the bit; filters and ranking do what they say."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from gmi_ros.core import poses
+from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.core.settings import SynthesisSettings
+from gmi_ros.hand.barrett import load_hand
+from gmi_ros.learning.model import GraspSamples
+from gmi_ros.pipeline import STAGES, synthesize
+from gmi_ros.sim.camera import KINECT, Camera, look_at, render
+from gmi_ros.sim.cell import Cell
+from gmi_ros.sim.objects import find_object
+
+HAND = load_hand()
+
+
+class Repeats:
+    """A model that answers with the hand's own fingertips around an object, the first sample the best."""
+
+    hash = "0" * 16
+
+    def sample(self, image, n, seed):
+        rng = np.random.default_rng(seed)
+        joints = np.column_stack([rng.uniform(0.1, 0.4, n), rng.uniform(1.0, 1.2, (n, 3))])
+        tips, pads = HAND.touching.tips(joints), HAND.touching.pad_normals(joints)
+        object_from_palm = poses.make(np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]]), np.array([-0.15, 0, 0]))
+        normals = -poses.rotate(object_from_palm, pads)
+        centres = poses.transform_points(object_from_palm, tips)
+        return GraspSamples(centres - HAND.touch.radius * normals, normals, -np.arange(n, dtype=float))
+
+
+@pytest.fixture(scope="module")
+def frame():
+    cell = Cell(find_object("can_0"), None)
+    camera = Camera(KINECT, look_at(np.array([0, 0, 0.05]), 0.3, 1.0, 0.7), np.array([0.0, 0.0, 1.0]))
+    return render(cell.model, cell.data, camera, {cell.object_body: 1}, stamp_ns=255)
+
+
+def test_the_same_request_gives_the_same_bits(frame):
+    first, second = (synthesize(frame, Repeats(), HAND, seed=3) for _ in range(2))
+    assert first.grasps and list(first.stages_ms) == list(STAGES)
+    for a, b in zip(first.grasps, second.grasps, strict=True):
+        for field in dataclasses.fields(a):
+            np.testing.assert_array_equal(getattr(a, field.name), getattr(b, field.name))
+    assert synthesize(frame, Repeats(), HAND, seed=4).grasps[0].grasp_id != first.grasps[0].grasp_id
+
+
+def test_grasps_come_best_first_and_every_sample_is_accounted_for(frame):
+    answer = synthesize(frame, Repeats(), HAND, SynthesisSettings(max_grasps=64), seed=3)
+    scores = [g.score for g in answer.grasps]
+    assert scores == sorted(scores, reverse=True)
+    assert len(answer.grasps) + sum(answer.rejected.values()) == answer.n_samples
+
+
+def test_the_wrist_brings_the_fingertips_to_the_contacts(frame):
+    best = synthesize(frame, Repeats(), HAND, seed=3).grasps[0]
+    assert best.residual.max() < 1e-4
+    assert best.camera_from_palm[2, 3] < 0.7  # the palm is on the camera's side
+    back = best.camera_from_palm[:3, 3] - best.camera_from_pregrasp[:3, 3]
+    np.testing.assert_allclose(back, 0.10 * best.camera_from_palm[:3, 2], atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "setting, reason",
+    [
+        ({"max_spread": 0.05}, "spread"),
+        ({"min_contact_separation": 0.5}, "contacts_too_close"),
+        ({"workspace_low": (1.0, 1.0, 1.0)}, "workspace"),
+        ({"table_clearance": 0.9}, "fingertip_below_table"),
+        ({"palm_clearance": 0.9}, "palm_in_cloud"),
+        ({"finger_clearance": 0.9}, "fingers_in_cloud"),
+    ],
+)
+def test_every_filter_counts_what_it_rejects(frame, setting, reason):
+    answer = synthesize(frame, Repeats(), HAND, SynthesisSettings(**setting), seed=3)
+    assert not answer.grasps and answer.error_code == ErrorCode.NO_GRASP
+    assert answer.rejected[reason] == max(answer.rejected.values()) > 0
+    assert f"{answer.rejected[reason]} {reason}" in answer.message
+
+
+def test_all_three_fingers_arrive_together(frame):
+    for grasp in synthesize(frame, Repeats(), HAND, seed=3).grasps:
+        travel = np.maximum(grasp.joints[1:] - grasp.joints_open[1:], 0)
+        np.testing.assert_allclose(grasp.finger_start + travel / grasp.finger_speed, travel.max() / grasp.finger_speed[0])
+
+
+def test_refusals_pass_through(frame):
+    with pytest.raises(GmiError) as refused:
+        synthesize(frame, Repeats(), HAND, label=9)
+    assert refused.value.code == ErrorCode.LABEL_NOT_FOUND
