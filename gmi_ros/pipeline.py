@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,7 +19,9 @@ from gmi_ros.core.settings import SynthesisSettings
 from gmi_ros.hand.barrett import BarrettHand
 from gmi_ros.hand.posture import clear_posture
 from gmi_ros.hand.wrist import solve_wrist
-from gmi_ros.learning.checkpoint import GraspModel
+
+if TYPE_CHECKING:  # torch is for the processes that run the network
+    from gmi_ros.learning.model import GraspModel
 
 STAGES = ("frame", "observe", "sample", "wrist", "filter_rank")
 
@@ -56,7 +59,7 @@ class Synthesis:
 
 def synthesize(
     frame: Frame,
-    model: GraspModel,
+    model: "GraspModel",
     hand: BarrettHand,
     settings: SynthesisSettings = SynthesisSettings(),
     seed: int = 1,

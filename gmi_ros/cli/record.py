@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="stop this long after the first message [s] (default: at Ctrl-C)",
     )
+    parser.add_argument("--compress", action="store_true", help="compress the messages with zstd")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 
@@ -31,7 +32,7 @@ def run(args: argparse.Namespace) -> Report:
     recording = ros_module("recording")
     topics = args.topics or (*recording.CAMERA_TOPICS, *recording.OUTPUT_TOPICS)
     with tqdm(unit=" messages", disable=args.quiet) as bar:
-        data = recording.record(args.out, topics, args.storage, args.duration, lambda n: bar.update(n - bar.n))
+        data = recording.record(args.out, topics, args.storage, args.duration, args.compress, lambda n: bar.update(n - bar.n))
     text = f"{data['messages']} messages in {data['bag']}"
     if data["missing"]:
         text += f"; nobody published {', '.join(data['missing'])}"

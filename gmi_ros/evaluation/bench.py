@@ -115,7 +115,7 @@ def bench_collect(hand: BarrettHand, batches: int, seed: int = 1) -> dict[str, f
     steps, raw_elapsed = 0, 0.0
     for batch in range(batches):
         start = time.perf_counter()
-        records = run_batch(batch, seed, n_views=1)
+        records = run_batch(batch, seed, n_views=1).records
         elapsed += time.perf_counter() - start
         trials += CANDIDATES
         successes += sum(r.result.success for r in records)

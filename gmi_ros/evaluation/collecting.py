@@ -9,7 +9,6 @@ from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.evaluation.recipes import episodes_of
 from gmi_ros.experience.store import Store
 from gmi_ros.sim.collect import CANDIDATES, batches
-from gmi_ros.sim.scene import TIMESTEP
 
 SPLITS = ("train",)
 
@@ -29,7 +28,7 @@ def collect(
     A store that was begun is continued: whole batches are committed in order, so the next one is known.
 
     Returns:
-        trials and successes in the store, trials_per_s of this run, and the store's path.
+        trials and successes in the store, trials_per_s and steps_per_s of this run, and the store's path.
 
     Raises:
         GmiError: BAD_REQUEST for an unknown split or no goal; the store's errors.
@@ -48,12 +47,13 @@ def collect(
         trials, successes, before = len(done), sum(done.values()), len(done)
         first = max(done, default=-1) // CANDIDATES + 1
         goal, count = (n_successes, successes) if n_successes is not None else (n_trials, trials)
-        started = time.perf_counter()
+        started, steps = time.perf_counter(), 0
         with tqdm(total=goal, initial=count, disable=not progress, unit=" trials", dynamic_ncols=True) as bar:
             while count < goal:
-                for _, records in batches(first, seed, n_views, workers):
+                for records, n_steps in batches(first, seed, n_views, workers):
                     store.add_many([e for r in records for e in episodes_of(r, split)])
                     trials += len(records)
+                    steps += n_steps
                     successes += sum(r.result.success for r in records)
                     count = successes if n_successes is not None else trials
                     bar.update(count - bar.n)
@@ -65,6 +65,6 @@ def collect(
         "trials": trials,
         "successes": successes,
         "trials_per_s": (trials - before) / elapsed,
-        "timestep_s": TIMESTEP,
+        "steps_per_s": steps / elapsed,
         "out": str(out),
     }

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 from rosbags.interfaces import Qos, QosDurability, QosHistory, QosLiveliness, QosReliability, QosTime
-from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer, WriterError
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.experience.definitions import typestore_for
 
 STORAGES = {"mcap": StoragePlugin.MCAP, "sqlite3": StoragePlugin.SQLITE3}
+_COMPRESSION = {"mcap": CompressionMode.STORAGE, "sqlite3": CompressionMode.MESSAGE}  # as rosbag2 does for each
 _METADATA_VERSION = 9  # of Jazzy
 _FOREVER = QosTime(9223372036, 854775807)  # how rosbag2 writes an infinite duration
 
@@ -16,8 +17,8 @@ _FOREVER = QosTime(9223372036, 854775807)  # how rosbag2 writes an infinite dura
 class BagWriter:
     """A new bag; closing it writes the index and metadata.yaml, without which it is not readable."""
 
-    def __init__(self, path: Path | str, storage: str = "mcap"):
-        """Make the bag's folder.
+    def __init__(self, path: Path | str, storage: str = "mcap", compress: bool = False):
+        """Make the bag's folder; with `compress` the messages are compressed with zstd.
 
         Raises:
             GmiError: BAD_REQUEST for another storage or a path that exists, STORE_UNWRITABLE.
@@ -30,6 +31,8 @@ class BagWriter:
         self.n_messages = 0
         self._topics: dict = {}
         self._writer = Writer(self.path, version=_METADATA_VERSION, storage_plugin=STORAGES[storage])
+        if compress:
+            self._writer.set_compression(_COMPRESSION[storage], CompressionFormat.ZSTD)
         try:
             self._writer.open()
         except OSError as error:

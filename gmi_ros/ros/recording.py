@@ -33,6 +33,7 @@ def record(
     topics: Sequence[str] = (*CAMERA_TOPICS, *OUTPUT_TOPICS),
     storage: str = "mcap",
     duration_s: float | None = None,
+    compress: bool = False,
     on_count: Callable[[int], None] = lambda n: None,
 ) -> dict:
     """Record until `duration_s` [s] after the first message, or SIGINT or SIGTERM; the bag is finished either way.
@@ -41,6 +42,7 @@ def record(
     for the first message.
 
     Args:
+        compress: with zstd, message by message (sqlite3) or chunk by chunk (mcap).
         on_count: told the number of messages now and then.
 
     Returns:
@@ -50,7 +52,7 @@ def record(
         GmiError: BAD_REQUEST (the bag exists, a type is not installed), STORE_UNWRITABLE.
     """
     use_image_profile()
-    with Session("gmi_record") as session, _StopOnSignal() as stopped, BagWriter(out, storage) as bag:
+    with Session("gmi_record") as session, _StopOnSignal() as stopped, BagWriter(out, storage, compress) as bag:
         recorder = _Recorder(session.node, bag, [t if t.startswith("/") else f"/{t}" for t in topics])
         end = float("inf") if duration_s is None else time.monotonic() + FIRST_MESSAGE_S
         begun = False

@@ -17,6 +17,7 @@ class Cell:
     """Table, one object and (unless `hand` is None) the hand on an ideal arm.
 
     World frame: z up, table top at z = 0. Poses are 4x4, `world_from_object` and `world_from_palm`.
+    n_steps: simulation steps made so far.
     """
 
     def __init__(self, object_model: ObjectModel, hand: BarrettHand | None, mass: float = 1.0):
@@ -43,6 +44,7 @@ class Cell:
             self._spread_ctrl = [self.model.actuator(f"{f}_spread").id for f in fingers[:2]]
             bodies = [self.model.body(f"{f}_outer").id for f in fingers]
             self.distal_bodies = np.array(bodies)
+        self.n_steps = 0
         self.reset(np.eye(4))
 
     def reset(self, world_from_object: np.ndarray) -> None:
@@ -113,6 +115,7 @@ class Cell:
             GmiError: INTERNAL where the simulation has diverged.
         """
         mujoco.mj_step(self.model, self.data, n)
+        self.n_steps += n
         if self.data.warning[mujoco.mjtWarning.mjWARN_BADQACC].number:
             raise GmiError(ErrorCode.INTERNAL, f"the simulation diverged at {self.data.time:.3f} s")
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
@@ -53,7 +54,14 @@ def batch_object(batch: int) -> str:
     return objects[batch % len(objects)].name
 
 
-def run_batch(batch: int, seed: int, n_views: int) -> list[TrialRecord]:
+class Batch(NamedTuple):
+    """The trials of one batch, and how many simulation steps they took."""
+
+    records: list[TrialRecord]
+    n_steps: int
+
+
+def run_batch(batch: int, seed: int, n_views: int) -> Batch:
     """All candidates of one object at rest in one pose. A pure function of its arguments.
 
     Args:
@@ -61,6 +69,7 @@ def run_batch(batch: int, seed: int, n_views: int) -> list[TrialRecord]:
     """
     name = batch_object(batch)
     cell = _cell(name)
+    before = cell.n_steps
     rng = np.random.default_rng([seed, batch])
     world_from_object = settle_object(cell, rng)
     overview = _views(cell, None, 1, rng)
@@ -77,10 +86,10 @@ def run_batch(batch: int, seed: int, n_views: int) -> list[TrialRecord]:
             views = _views(cell, plan.world_from_palm[:3, 2], n_views, rng) or overview
         if views:
             records.append(TrialRecord(name, trial_seed, world_from_object, plan, result, views))
-    return records
+    return Batch(records, cell.n_steps - before)
 
 
-def batches(first: int, seed: int, n_views: int, workers: int) -> Iterator[tuple[int, list[TrialRecord]]]:
+def batches(first: int, seed: int, n_views: int, workers: int) -> Iterator[Batch]:
     """Batches first, first + 1, ... without end, in order, made by `workers` processes."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
@@ -88,7 +97,7 @@ def batches(first: int, seed: int, n_views: int, workers: int) -> Iterator[tuple
         try:
             number = first
             while True:
-                yield number, pending.pop(number).result()
+                yield pending.pop(number).result()
                 pending[number + 2 * workers] = pool.submit(run_batch, number + 2 * workers, seed, n_views)
                 number += 1
         finally:

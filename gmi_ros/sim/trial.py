@@ -32,8 +32,8 @@ class TrialResult:
     """What came of it.
 
     contacts, normals: (3, 3) in the object's body frame, [m] and unit outward, at the end of closing; None where not
-    all three distal links touched. joints: (4,) [rad] then. in_contact: (3,) bool at the end of closing.
-    world_from_palm: (4, 4) at the end of closing. height_lifted: of the object's origin [m].
+    all three distal links touched. in_contact: (3,) bool then. joints: (4,) [rad] and world_from_palm: (4, 4) when the
+    fingers had squeezed, or when the trial ended before. height_lifted: of the object's origin [m].
     """
 
     success: bool
@@ -75,6 +75,7 @@ def run(
         cancelled: asked between steps; True opens the hand where it is and ends the trial as `cancelled`.
     """
     start_height = cell.world_from_object[2, 3]
+    squeezed: list[tuple[np.ndarray, np.ndarray]] = []
     on_phase("approach")
     free = approach_is_free(cell, plan)
     cell.place_hand(plan.world_from_palm, plan.joints_open)
@@ -94,13 +95,14 @@ def run(
         cell.pin(False)
         for _ in range(int(SQUEEZE_TIME / cell.model.opt.timestep / CONTROL_STEPS)):
             drives.advance()
+        squeezed.append((cell.joints, cell.world_from_palm))
         on_phase("lift")
         reason = _lift_and_hold(cell, on_phase, cancelled)
     except GmiError:
         return _result(cell, False, "diverged", start_height, None)
     finally:
         cell.pin(False)
-    return _result(cell, reason == "held", reason, start_height, touch)
+    return _result(cell, reason == "held", reason, start_height, touch, *squeezed)
 
 
 def _lift_and_hold(cell: Cell, on_phase: Callable[[str], None], cancelled: Callable[[], bool]) -> str:
@@ -149,7 +151,8 @@ def _touch(cell: Cell) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return points, normals, np.isfinite(points[:, 0])
 
 
-def _result(cell: Cell, success: bool, reason: str, start_height: float, touch) -> TrialResult:
+def _result(cell: Cell, success: bool, reason: str, start_height: float, touch, squeezed=None) -> TrialResult:
+    joints, world_from_palm = squeezed or (cell.joints, cell.world_from_palm)
     points, normals, in_contact = touch if touch is not None else (None, None, np.zeros(3, bool))
     whole = in_contact.all()
     return TrialResult(
@@ -157,8 +160,8 @@ def _result(cell: Cell, success: bool, reason: str, start_height: float, touch) 
         reason,
         points if whole else None,
         normals if whole else None,
-        cell.joints.copy(),
+        joints,
         in_contact,
-        cell.world_from_palm,
+        world_from_palm,
         float(cell.world_from_object[2, 3] - start_height),
     )

@@ -130,26 +130,16 @@ class World:
     ) -> Pick:
         """Try it by physics, then open the hand, park it and let the object come to rest where it falls."""
         world_from_object = self._cell.world_from_object
-        squeezed: list[tuple[np.ndarray, np.ndarray]] = []
-
-        def watch(phase: str) -> None:
-            if phase == "lift":
-                squeezed.append((self._cell.joints, self._cell.world_from_palm))
-            on_phase(phase)
-
-        result = run(self._cell, plan, on_phase=watch, cancelled=cancelled)
-        joints, world_from_palm = squeezed[0] if squeezed else (result.joints, result.world_from_palm)
+        result = run(self._cell, plan, on_phase=on_phase, cancelled=cancelled)
         self._put_down(world_from_object, diverged=result.reason == "diverged")
-        return self._in_camera(result, world_from_object, joints, world_from_palm)
+        return self._in_camera(result, world_from_object)
 
     def _put_down(self, before: np.ndarray, diverged: bool) -> None:
         """The scene after a trial; a simulation that diverged begins again from where the object was."""
         self._cell.reset(before if diverged else self._cell.world_from_object)
         self._cell.settle()
 
-    def _in_camera(
-        self, result: TrialResult, world_from_object: np.ndarray, joints: np.ndarray, world_from_palm: np.ndarray
-    ) -> Pick:
+    def _in_camera(self, result: TrialResult, world_from_object: np.ndarray) -> Pick:
         camera_from_world = poses.inverse(self.world_from_camera)
         contacts, normals = np.full((3, 3), np.nan), np.full((3, 3), np.nan)
         if result.contacts is not None:
@@ -163,8 +153,8 @@ class World:
             contacts,
             normals,
             result.in_contact,
-            joints,
-            camera_from_world @ world_from_palm,
+            result.joints,
+            camera_from_world @ result.world_from_palm,
             result.height_lifted,
         )
 

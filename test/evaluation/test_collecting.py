@@ -21,7 +21,7 @@ def store(tmp_path_factory):
 
 
 def test_a_resumed_collection_holds_what_one_run_would(store):
-    wanted = [e for batch in (0, 1) for r in run_batch(batch, 4, 2) for e in episodes_of(r, "train")]
+    wanted = [e for batch in (0, 1) for r in run_batch(batch, 4, 2).records for e in episodes_of(r, "train")]
     with Store(store) as kept:
         found = list(kept)
     assert [e.outcome_id for e in found] == [e.outcome_id for e in wanted]
@@ -46,7 +46,7 @@ def test_failures_are_kept_with_their_reason(store):
 
 
 def test_an_episode_is_rendered_as_it_was_seen(store):
-    record = next(r for r in run_batch(0, 4, 2) if r.result.success)
+    record = next(r for r in run_batch(0, 4, 2).records if r.result.success)
     episode = episodes_of(record, "train")[0]
     seen = render_episode(episode)
     assert seen.mask.any() and abs(float(np.median(seen.depth[seen.mask]))) < 0.01

@@ -259,3 +259,17 @@ def test_the_writer_refuses_what_it_cannot_do(tmp_path):
             bag.add_topic("/a", IMAGE)
         with pytest.raises(GmiError, match="/b was not added"):
             bag.write("/b", b"", 0)
+
+
+@pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
+def test_a_compressed_bag_is_smaller_and_reads_the_same(tmp_path, storage):
+    sizes = []
+    for compress in (False, True):
+        with BagWriter(tmp_path / f"bag_{compress}", storage, compress=compress) as bag:
+            bag.add_topic("/a", IMAGE)
+            for stamp in range(20):
+                bag.write("/a", b"\0\1\0\0" + bytes(20_000), stamp)
+        with Reader(tmp_path / f"bag_{compress}") as reader:
+            assert [len(data) for _, _, data in reader.messages()] == [20_004] * 20
+        sizes.append(sum(f.stat().st_size for f in (tmp_path / f"bag_{compress}").iterdir()))
+    assert sizes[1] < sizes[0] / 10

@@ -49,8 +49,8 @@ def test_the_split_is_a_seeded_partition():
 def test_standardised_data_have_zero_mean_and_unit_variance():
     data, pairs = toy_data(8, 5), np.arange(3, 40)  # images count as often as their pairs
     normaliser = Normaliser().fit(data, pairs)
-    images, grasps = to_batch(data, pairs, torch.device("cpu"))
-    x = normaliser.standardise_image(images).double()
+    images, rows, grasps = to_batch(data, pairs, torch.device("cpu"))
+    x = normaliser.standardise_image(images)[rows].double()
     y = normaliser.standardise_grasp(grasps).double()
     torch.testing.assert_close(x.mean((0, 2, 3)), torch.zeros(5).double(), atol=1e-4, rtol=0)
     torch.testing.assert_close(x.var((0, 2, 3), correction=0), torch.ones(5).double(), atol=1e-3, rtol=0)
@@ -97,3 +97,15 @@ def test_bad_data_are_refused(change, words):
 def test_no_data_are_refused():
     with pytest.raises(GmiError, match="0 pairs and 8 images"):
         toy_data(8, 0)
+
+
+def test_grasps_of_one_image_are_drawn_together():
+    data = toy_data(8, 5)
+    pairs = np.arange(3, 40)
+    drawn = BalancedSampler(data, pairs, seed=0).draw(100, grasps_per_image=4)
+    assert len(drawn) == 100 and set(drawn) <= set(pairs)
+    images = data.image_index[drawn].reshape(25, 4)
+    assert (images == images[:, :1]).all()
+    _, rows, grasps = to_batch(data, drawn, torch.device("cpu"))
+    assert len(torch.unique(rows)) == len(np.unique(images))
+    np.testing.assert_array_equal(grasps.numpy(), data.grasps[drawn])

@@ -159,7 +159,7 @@ def test_a_pinned_object_does_not_move_while_the_hand_closes(hand):
 
 
 def test_a_batch_is_a_function_of_its_arguments():
-    first, second = run_batch(3, 7, 1), run_batch(3, 7, 1)
+    first, second = run_batch(3, 7, 1).records, run_batch(3, 7, 1).records
     assert [r.result.reason for r in first] == [r.result.reason for r in second]
     for a, b in zip(first, second, strict=True):
         np.testing.assert_array_equal(a.world_from_object, b.world_from_object)
