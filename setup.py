@@ -19,7 +19,7 @@ def data_files(*folders: str) -> list[tuple[str, list[str]]]:
     return sorted(by_folder.items())
 
 
-BAGS = ["rosbags>=0.11,<0.12", "rosbags-image>=0.10,<0.11", "zstandard>=0.22,<1"]
+BAGS = ["rosbags>=0.11,<0.12", "rosbags-image[opencv-headless]>=0.10,<0.11", "zstandard>=0.22,<1"]
 SIM = ["mujoco>=4.0,<5"]
 TRAIN = ["matplotlib>=3.8,<4"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gmi_ros.core import poses
-from gmi_ros.core.cloud import Table, fit_table, object_points
+from gmi_ros.core.cloud import Table, fit_table, given_table, object_points
 from gmi_ros.core.errors import ErrorCode
 from gmi_ros.core.frame import Frame
 from gmi_ros.core.grasp import Grasp, WristStatus
@@ -72,15 +72,17 @@ def synthesize(
 
     Args:
         label: of the object in the mask; 0 = the largest.
-        output_from_camera: (4, 4) to the frame of the workspace box; None = the camera's.
+        output_from_camera: (4, 4) to the frame of workspace, approach axis and table plane; None = the camera's.
 
     Raises:
-        GmiError: the refusals of `object_frame()`.
+        GmiError: the refusals of `object_frame()`; BAD_SETTING for a table plane without a normal.
     """
     stages: dict[str, float] = {}
     with _timed(stages, "frame"):
         found = object_frame(frame, label, settings)
-        table = fit_table(frame, found)
+        output_from_camera = np.eye(4) if output_from_camera is None else output_from_camera
+        given = any(settings.table_plane)
+        table = given_table(settings.table_plane, output_from_camera) if given else fit_table(frame, found)
         cloud = object_points(frame, found)
     with _timed(stages, "observe"):
         observation = observe(frame, found)
@@ -95,23 +97,24 @@ def synthesize(
         camera_from_palm = found.camera_from_object @ wrist.frame_from_palm  # (n, 4, 4)
         posture = clear_posture(hand, camera_from_palm, wrist.joints, cloud, table, settings)
         residual = wrist.residual.max(axis=1)  # (n,) [m]
-        contacts = poses.transform_points(found.camera_from_object, samples.contacts)  # (n, 3, 3)
-        if output_from_camera is not None:
-            contacts = poses.transform_points(output_from_camera, contacts)
-        pairs = contacts[:, [0, 0, 1]] - contacts[:, [1, 2, 2]]  # (n, 3, 3)
+        score = settings.density_weight * samples.log_density - settings.residual_weight * residual
+        contacts = poses.transform_points(output_from_camera @ found.camera_from_object, samples.contacts)  # (n, 3, 3)
+        separation = np.linalg.norm(contacts[:, [0, 0, 1]] - contacts[:, [1, 2, 2]], axis=2)  # (n, 3)
+        approach = camera_from_palm[:, :3, 2] @ _wanted_approach(settings.approach_axis, output_from_camera)  # (n,)
         checks = {
             "unreachable": wrist.status == WristStatus.UNREACHABLE,
             "spread": wrist.joints[:, 0] > settings.max_spread,
-            "contacts_too_close": np.linalg.norm(pairs, axis=2).min(axis=1) < settings.min_contact_separation,
+            "contacts_too_close": separation.min(axis=1) < settings.min_contact_separation,
+            "contacts_too_far_apart": separation.max(axis=1) > settings.max_contact_separation,
             "workspace": ((contacts < settings.workspace_low) | (contacts > settings.workspace_high)).any(axis=(1, 2)),
-            "approach_angle": camera_from_palm[:, 2, 2] < np.cos(settings.max_approach_angle),
+            "approach_angle": approach < np.cos(settings.max_approach_angle),
             "fingertip_below_table": posture.tip_height < settings.table_clearance,
             "hand_below_table": posture.hand_height < settings.table_clearance,
             "palm_in_cloud": posture.palm_gap < settings.palm_clearance,
             "fingers_in_cloud": ~posture.fingers_clear,
+            "score": score < settings.min_score,
         }
         kept, rejected = _sieve(checks, settings.n_samples)
-        score = settings.density_weight * samples.log_density - settings.residual_weight * residual
         order = kept[np.argsort(-score[kept], kind="stable")][: settings.max_grasps]
         observation_id = f"{frame.stamp_ns:x}-{found.label}"
         grasps = [
@@ -136,6 +139,12 @@ def synthesize(
     return Synthesis(
         observation, found, table, grasps, rejected, stages, settings.n_samples, seed, model.hash, observation_id
     )
+
+
+def _wanted_approach(axis: tuple[float, ...], output_from_camera: np.ndarray) -> np.ndarray:
+    """The unit direction (3,) in the camera's frame that an approach is compared with."""
+    length = np.linalg.norm(axis)
+    return np.array([0.0, 0.0, 1.0]) if length == 0 else np.asarray(axis) / length @ output_from_camera[:3, :3]
 
 
 def _sieve(checks: dict[str, np.ndarray], n: int) -> tuple[np.ndarray, dict[str, int]]:

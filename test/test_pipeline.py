@@ -69,6 +69,9 @@ def test_the_wrist_brings_the_fingertips_to_the_contacts(frame):
     [
         ({"max_spread": 0.05}, "spread"),
         ({"min_contact_separation": 0.5}, "contacts_too_close"),
+        ({"max_contact_separation": 0.01}, "contacts_too_far_apart"),
+        ({"approach_axis": (0.0, 0.0, -1.0), "max_approach_angle": 1.0}, "approach_angle"),
+        ({"min_score": 1e6}, "score"),
         ({"workspace_low": (1.0, 1.0, 1.0)}, "workspace"),
         ({"table_clearance": 0.9}, "fingertip_below_table"),
         ({"palm_clearance": 0.9}, "palm_in_cloud"),
@@ -92,3 +95,31 @@ def test_refusals_pass_through(frame):
     with pytest.raises(GmiError) as refused:
         synthesize(frame, Repeats(), HAND, label=9)
     assert refused.value.code == ErrorCode.LABEL_NOT_FOUND
+
+
+def test_a_given_table_counts_instead_of_the_one_seen(frame):
+    seen = synthesize(frame, Repeats(), HAND, seed=3)
+    plane = (*seen.table.normal, -seen.table.offset)
+    given = synthesize(frame, Repeats(), HAND, SynthesisSettings(table_plane=plane), seed=3)
+    assert [g.grasp_id for g in given.grasps] == [g.grasp_id for g in seen.grasps]
+    raised = (*seen.table.normal, -seen.table.offset - 0.5)
+    assert synthesize(frame, Repeats(), HAND, SynthesisSettings(table_plane=raised), seed=3).rejected["fingertip_below_table"]
+
+
+def test_table_and_approach_are_in_the_output_frame(frame):
+    turn = poses.from_xyzw(np.array([0.3, -0.2, 0.1]), np.array([0.1, 0.5, -0.3, 0.8]))  # output_from_camera
+    seen = synthesize(frame, Repeats(), HAND, seed=3)
+    normal = turn[:3, :3] @ seen.table.normal
+    plane = (*normal, -seen.table.offset - normal @ turn[:3, 3])
+    settings = SynthesisSettings(table_plane=plane, approach_axis=tuple(turn[:3, 2]), max_approach_angle=1.2)
+    given = synthesize(frame, Repeats(), HAND, settings, seed=3, output_from_camera=turn)
+    np.testing.assert_allclose(given.table.normal, seen.table.normal, atol=1e-9)
+    assert given.table.offset == pytest.approx(seen.table.offset)
+    assert given.grasps and {g.grasp_id for g in given.grasps} <= {g.grasp_id for g in synthesize(
+        frame, Repeats(), HAND, SynthesisSettings(max_grasps=64), seed=3).grasps}
+
+
+def test_a_table_without_a_normal_is_refused(frame):
+    with pytest.raises(GmiError) as refused:
+        synthesize(frame, Repeats(), HAND, SynthesisSettings(table_plane=(0.0, 0.0, 0.0, 1.0)))
+    assert refused.value.code == ErrorCode.BAD_SETTING

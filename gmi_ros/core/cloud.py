@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.frame import Frame
 from gmi_ros.core.object_frame import ObjectFrame
 
@@ -28,6 +29,21 @@ class Table:
     def height(self, points: np.ndarray) -> np.ndarray:
         """Height [m] of points (..., 3) above the table."""
         return points @ self.normal - self.offset
+
+
+def given_table(plane: tuple[float, ...], output_from_camera: np.ndarray) -> Table:
+    """The table of a plane a, b, c, d with ax + by + cz + d = height above it [m] in the output frame.
+
+    Raises:
+        GmiError: BAD_SETTING for other than four numbers, or a normal without direction.
+    """
+    plane = np.asarray(plane, float)
+    length = np.linalg.norm(plane[:3]) if plane.shape == (4,) else 0.0
+    if not length > 1e-9:
+        raise GmiError(ErrorCode.BAD_SETTING, f"table_plane must be a b c d with a normal a b c, got {plane.tolist()}")
+    normal, offset = plane[:3] / length, plane[3] / length
+    rotation, translation = output_from_camera[:3, :3], output_from_camera[:3, 3]
+    return Table(normal @ rotation, float(-(offset + normal @ translation)))
 
 
 def object_points(frame: Frame, object_frame: ObjectFrame, most: int = 400) -> np.ndarray:

@@ -74,7 +74,8 @@ def _pairs(views: list[Episode], episodes: list[Episode]) -> tuple[np.ndarray, l
 def _successes(path: Path) -> Iterator[Episode]:
     with Store(path) as store:
         for episode in store.episodes(success=True):
-            if episode.contacts_reached is not None:
+            # Outcomes whose observation never came have a recipe too, of another kind.
+            if episode.contacts_reached is not None and "observation_missing" not in (episode.recipe or {}):
                 yield episode
 
 

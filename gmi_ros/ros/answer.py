@@ -1,10 +1,11 @@
 """From a request and a frame to ranked grasps: what the service answers, before it becomes a message."""
 
 import secrets
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from geometry_msgs.msg import Vector3
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.frame import Frame
@@ -128,19 +129,12 @@ def request_settings(request: SynthesizeGrasp.Request, settings: SynthesisSettin
 
 
 def _filters(filters: GraspFilters) -> dict[str, Any]:
-    """The filters of the request that the pipeline knows; others must be at their defaults."""
-    known, defaults, changes = {f.name: f for f in fields(SynthesisSettings)}, GraspFilters(), {}
+    """The filters of the request as settings of the pipeline, which have the same names."""
+    changes = {}
     for name in filters.get_fields_and_field_types():
-        value, default = getattr(filters, name), getattr(defaults, name)
-        if name == "use":
-            continue
-        if name in known:
-            changes[name] = tuple(float(n) for n in value) if isinstance(value, np.ndarray) else value
-            if name == "finger_clearance" and value == default:  # "not checked" is the setting's lowest value
-                changes[name] = known[name].metadata["low"]
-        elif not np.array_equal(value, default):
-            raise GmiError(
-                ErrorCode.BAD_REQUEST,
-                f"filters.{name} is not supported yet: leave it at its default {default}, got {value}",
-            )
+        value = getattr(filters, name)
+        if isinstance(value, Vector3):
+            value = (value.x, value.y, value.z)
+        if name != "use":
+            changes[name] = tuple(float(n) for n in value) if isinstance(value, (np.ndarray, tuple)) else value
     return changes

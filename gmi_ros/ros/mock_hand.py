@@ -104,7 +104,7 @@ class MockHand(Node):
 def execution_result(
     goal: ExecuteGrasp.Goal, reason: str, code: ErrorCode = ErrorCode.OK, message: str = ""
 ) -> ExecuteGrasp.Result:
-    """A result as the mock gives it: contacts are reached exactly where they were predicted, unless it did not come to that."""
+    """As the mock gives it: contacts exactly where they were predicted, unless it did not come to that."""
     grasp, closed = goal.grasp, code == ErrorCode.OK
     contacts = [
         Contact(

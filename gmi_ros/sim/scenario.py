@@ -38,7 +38,7 @@ def settle_object(cell: Cell, rng: np.random.Generator) -> np.ndarray:
     """
     for attempt in range(_MAX_TRIES):
         upright = rng.random() < UPRIGHT_SHARE or attempt == _MAX_TRIES - 1
-        turn = Rotation.identity() if upright else Rotation.random(rng=rng)
+        turn = Rotation.identity() if upright else Rotation.from_quat(rng.normal(size=4))
         turn = Rotation.from_euler("z", rng.uniform(-np.pi, np.pi)) * turn
         pose = poses.make(turn.as_matrix(), np.append(rng.uniform(-AREA, AREA, 2), 0.0))
         cell.reset(pose)

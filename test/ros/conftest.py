@@ -1,4 +1,4 @@
-"""Nodes on executors in threads of their own, a small drawn frame, and a network whose untrained guess is a good grasp."""
+"""Nodes on executors in threads of their own, a small drawn frame, and a network whose untrained guess is good."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""Whatever comes in, the answer has a code of its own, the value and the bound, is counted, and the next one is good."""
+"""Whatever comes in, the answer has its own code, the value and the bound, is counted, and the next one is good."""
 
 import shutil
 from dataclasses import replace

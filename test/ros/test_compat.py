@@ -1,4 +1,4 @@
-"""The seam serves the same whether the packages of a ROS distribution are there or not, and names those that are not."""
+"""The seam serves the same whether the packages of a ROS distribution are there or not, and names the absent."""
 
 from types import SimpleNamespace
 

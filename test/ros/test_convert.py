@@ -56,7 +56,10 @@ def test_colour_of_every_encoding(encoding, sent, wanted, padding):
 @pytest.mark.parametrize("padding", [0, 2, 24])
 @pytest.mark.parametrize(
     "encoding, sent",
-    [("16UC1", np.array([[0, 512], [1024, 65535]], np.uint16)), ("32FC1", np.array([[np.nan, 0.512], [np.inf, 0]], "f4"))],
+    [
+        ("16UC1", np.array([[0, 512], [1024, 65535]], np.uint16)),
+        ("32FC1", np.array([[np.nan, 0.512], [np.inf, 0]], np.float32)),
+    ],
 )
 def test_depth_is_metres_whatever_the_encoding(encoding, sent, padding):
     depth = canonical_depth(convert.image_array(padded(sent, encoding, padding)), encoding)
@@ -65,7 +68,9 @@ def test_depth_is_metres_whatever_the_encoding(encoding, sent, padding):
 
 
 @pytest.mark.parametrize("padding", [0, 3, 16])
-@pytest.mark.parametrize("encoding, kind", [("mono8", np.uint8), ("8UC1", np.uint8), ("mono16", np.uint16), ("16UC1", np.uint16)])
+@pytest.mark.parametrize(
+    "encoding, kind", [("mono8", np.uint8), ("8UC1", np.uint8), ("mono16", np.uint16), ("16UC1", np.uint16)]
+)
 def test_masks_keep_their_labels(encoding, kind, padding):
     labels = LABELS.astype(kind) * (1 if kind == np.uint8 else 300)
     message = padded(labels, encoding, padding)
@@ -128,7 +133,8 @@ def test_a_grasp_goes_there_and_back_whatever_the_frame(draw, weights, target):
         for name in ("grasp_id", "label", "status", "log_density", "score"):
             assert getattr(back, name) == getattr(grasp, name)
         wrist, mount = convert.pose_matrix(message.wrist_pose), convert.pose_matrix(message.mount_pose)
-        np.testing.assert_allclose(mount @ poses.from_xyzw(np.array([0, 0, 0.1]), np.array([0, 0, 1.0, 0])), wrist, atol=1e-12)
+        mount_from_palm = poses.from_xyzw(np.array([0, 0, 0.1]), np.array([0, 0, 1.0, 0]))
+        np.testing.assert_allclose(mount @ mount_from_palm, wrist, atol=1e-12)
         assert message.header.frame_id == ("base" if target else frame.frame_id)
 
 
