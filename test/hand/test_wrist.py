@@ -171,3 +171,15 @@ def test_alignment_refuses_bad_requests():
     assert error.value.code == ErrorCode.BAD_REQUEST
     with pytest.raises(GmiError, match="one count of samples"):
         align_wrist(np.zeros((2, 3, 3)), np.zeros((1, 3, 3)))
+
+
+@pytest.mark.soak
+def test_scipy_finds_no_better_on_two_hundred_noisy_targets(soak_scale):
+    n = max(2, round(200 * soak_scale))
+    points, normals = noisy(n, 7)
+    starts = default_starts(HAND, points, normals, WEIGHT)
+    ours = solve_wrist(HAND, points, normals, WEIGHT, starts)
+    theirs = [scipy_reference(HAND, p, m, WEIGHT, s).cost for p, m, s in zip(points, normals, starts, strict=True)]
+    above = ours.cost - theirs
+    print(f"{n} noisy targets: most above scipy {above.max():.2e} m2, most below {above.min():.2e} m2")
+    assert above.max() < 1e-9
