@@ -1,15 +1,20 @@
 """Offline and online are one: a replayed bag gives the grasps that the node answers for the same sets and seed."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from rclpy.serialization import serialize_message
 
 from gmi_ros.core import poses
+from gmi_ros.core.resources import resource
 from gmi_ros.core.settings import SynthesisSettings
 from gmi_ros.evaluation.models import load_model
 from gmi_ros.experience.bag_writer import BagWriter
+from gmi_ros.experience.bags import read_sets, set_to_frame
 from gmi_ros.hand.barrett import load_hand
 from gmi_ros.report import replay as replay_room
 from gmi_ros.ros.convert import frame_messages, pose_message
@@ -18,6 +23,8 @@ from gmi_ros.ros.settings import NodeSettings
 
 pytestmark = pytest.mark.ros
 SEED = 11
+ROOT = Path(__file__).resolve().parents[2]
+PIPELINE = {name: getattr(SynthesisSettings(), name) for name in ("n_samples", "inference_threads")}
 
 
 def write_bag(path, frames):
@@ -64,3 +71,26 @@ def test_node_and_replay_agree_to_the_bit(make_robot, draw, weights, tmp_path):
 
 def test_both_see_the_same_sets():
     assert (replay_room.SLOP_S, replay_room.QUEUE_SIZE) == (NodeSettings().slop_s, NodeSettings().queue_size)
+
+
+def test_the_small_bag_gives_what_the_node_answers(make_robot, tmp_path):
+    """The bag and the weights that come with the package, replayed by the command in a process of its own."""
+    bag, shown = ROOT / "test" / "data" / "sim_cell_bag", slice(0, None, 30)
+    command = [sys.executable, "-m", "gmi_ros.cli", "replay", str(bag), "--out", str(tmp_path), "--seed", str(SEED)]
+    subprocess.run([*command, "--no-pictures", "--quiet"], check=True, timeout=300)
+    lines = [json.loads(line) for line in (tmp_path / "grasps.jsonl").read_text().splitlines()][shown]
+    sets = list(read_sets(bag))[shown]
+    assert len(lines) == len(sets) >= 3
+
+    robot = make_robot(model=str(resource("models/r_cvae")), **PIPELINE)
+    compared = 0
+    for line, images in zip(lines, sets, strict=True):
+        robot.show(set_to_frame(images))
+        answer = robot.ask(seed=SEED)
+        assert answer.error_code == line["error_code"] and len(answer.grasps) == len(line["grasps"])
+        for grasp, offline in zip(answer.grasps, line["grasps"], strict=True):
+            assert list(grasp.joints_closed.position) == offline["joints"]
+            assert [c.residual for c in grasp.contacts] == offline["residual_m"] and grasp.score == offline["score"]
+            assert grasp.wrist_pose == pose_message(np.array(offline["wrist_pose"]))
+            compared += 1
+    assert compared > 0
