@@ -75,7 +75,7 @@ def test_both_see_the_same_sets():
 
 def test_the_small_bag_gives_what_the_node_answers(make_robot, tmp_path):
     """The bag and the weights that come with the package, replayed by the command in a process of its own."""
-    bag, shown = ROOT / "test" / "data" / "sim_cell_bag", slice(0, None, 30)
+    bag, shown = ROOT / "test" / "data" / "sim_cell_bag", slice(0, None, 15)
     command = [sys.executable, "-m", "gmi_ros.cli", "replay", str(bag), "--out", str(tmp_path), "--seed", str(SEED)]
     subprocess.run([*command, "--no-pictures", "--quiet"], check=True, timeout=300)
     lines = [json.loads(line) for line in (tmp_path / "grasps.jsonl").read_text().splitlines()][shown]
