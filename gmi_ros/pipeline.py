@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from gmi_ros.core import poses
 from gmi_ros.core.cloud import Table, fit_table, given_table, object_points
@@ -98,17 +99,21 @@ def synthesize(
         posture = clear_posture(hand, camera_from_palm, wrist.joints, cloud, table, settings)
         residual = wrist.residual.max(axis=1)  # (n,) [m]
         score = settings.density_weight * samples.log_density - settings.residual_weight * residual
-        contacts = poses.transform_points(output_from_camera @ found.camera_from_object, samples.contacts)  # (n, 3, 3)
+        contacts = poses.transform_points(found.camera_from_object, samples.contacts)  # (n, 3, 3)
+        off_surface = np.median(_nearest(contacts, cloud), axis=1)  # (n,) [m]
+        lowest = posture.tip_height if table is None else np.minimum(posture.tip_height, table.height(contacts).min(axis=1))
+        contacts = poses.transform_points(output_from_camera, contacts)
         separation = np.linalg.norm(contacts[:, [0, 0, 1]] - contacts[:, [1, 2, 2]], axis=2)  # (n, 3)
         approach = camera_from_palm[:, :3, 2] @ _wanted_approach(settings.approach_axis, output_from_camera)  # (n,)
         checks = {
             "unreachable": wrist.status == WristStatus.UNREACHABLE,
             "spread": wrist.joints[:, 0] > settings.max_spread,
+            "off_surface": off_surface > settings.max_surface_distance,
             "contacts_too_close": separation.min(axis=1) < settings.min_contact_separation,
             "contacts_too_far_apart": separation.max(axis=1) > settings.max_contact_separation,
             "workspace": ((contacts < settings.workspace_low) | (contacts > settings.workspace_high)).any(axis=(1, 2)),
             "approach_angle": approach < np.cos(settings.max_approach_angle),
-            "fingertip_below_table": posture.tip_height < settings.table_clearance,
+            "fingertip_below_table": lowest < settings.table_clearance,
             "hand_below_table": posture.hand_height < settings.table_clearance,
             "palm_in_cloud": posture.palm_gap < settings.palm_clearance,
             "fingers_in_cloud": ~posture.fingers_clear,
@@ -139,6 +144,11 @@ def synthesize(
     return Synthesis(
         observation, found, table, grasps, rejected, stages, settings.n_samples, seed, model.hash, observation_id
     )
+
+
+def _nearest(contacts: np.ndarray, cloud: np.ndarray) -> np.ndarray:
+    """Distance (n, 3) [m] of each contact (n, 3, 3) to the nearest observed point (m, 3)."""
+    return cKDTree(cloud).query(contacts)[0]
 
 
 def _wanted_approach(axis: tuple[float, ...], output_from_camera: np.ndarray) -> np.ndarray:

@@ -69,6 +69,7 @@ def test_the_wrist_brings_the_fingertips_to_the_contacts(frame):
     [
         ({"max_spread": 0.05}, "spread"),
         ({"min_contact_separation": 0.5}, "contacts_too_close"),
+        ({"max_surface_distance": 0.0}, "off_surface"),
         ({"max_contact_separation": 0.01}, "contacts_too_far_apart"),
         ({"approach_axis": (0.0, 0.0, -1.0), "max_approach_angle": 1.0}, "approach_angle"),
         ({"min_score": 1e6}, "score"),

@@ -15,7 +15,8 @@ class Posture:
     """For n grasps.
 
     joints_open: (n, 4) [rad] before closing. finger_start: (n, 3) [s], finger_speed: (n, 3) [rad/s]: all three fingers
-    arrive at their contacts together. tip_height: (n,) lowest DH tip point at contact, hand_height: (n,) lowest part
+    arrive at their contacts together. tip_height: (n,) lowest fingertip (DH tip
+    point or apex) at contact, hand_height: (n,) lowest part
     of the open hand, above the table [m] (inf where no table was seen). palm_gap: (n,) from the palm to the nearest
     observed point [m]. fingers_clear: (n,) whether the open fingers stay out of the observed cloud.
     """
@@ -66,7 +67,8 @@ def clear_posture(
     travel = np.maximum(joints[:, 1:] - joints_open[:, 1:], 0.0)  # (n, 3)
     speed = np.full_like(travel, hand.normal_speed[1])
     start = (travel.max(axis=1, keepdims=True) - travel) / speed
-    tips = poses.transform_points(camera_from_palm, hand.tips(joints))  # (n, 3, 3)
+    apexes = hand.pad_point(joints, hand.kinematics.apex_reach, 0.0)
+    tips = poses.transform_points(camera_from_palm, np.concatenate([hand.tips(joints), apexes], axis=1))  # (n, 6, 3)
     tip_height = np.full(len(joints), np.inf) if table is None else table.height(tips).min(axis=1)
     return Posture(joints_open, start, speed, tip_height, hand_height, gap, finger_gap > settings.finger_clearance)
 
