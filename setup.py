@@ -31,7 +31,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.10",
     packages=find_packages(include=["gmi_ros", "gmi_ros.*"]),
-    data_files=data_files("config", "models"),
+    data_files=[("share/gmi_ros", ["package.xml"]), *data_files("config", "models")],
     install_requires=[
         "numpy>=1.26,<3",
         "scipy>=1.11,<2",

@@ -1,5 +1,6 @@
 """The one road from an observation to ranked grasps: node, demo, replay and evaluation all take it."""
 
+import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from gmi_ros.core import poses
-from gmi_ros.core.cloud import Table, fit_table, given_table, object_points
+from gmi_ros.core.cloud import Table, clutter_points, fit_table, given_table, object_points
 from gmi_ros.core.errors import ErrorCode
 from gmi_ros.core.frame import Frame
 from gmi_ros.core.grasp import Grasp, WristStatus
@@ -76,7 +77,7 @@ def synthesize(
         output_from_camera: (4, 4) to the frame of workspace, approach axis and table plane; None = the camera's.
 
     Raises:
-        GmiError: the refusals of `object_frame()`; BAD_SETTING for a table plane without a normal.
+        GmiError: the refusals of `object_frame()`.
     """
     stages: dict[str, float] = {}
     with _timed(stages, "frame"):
@@ -85,6 +86,7 @@ def synthesize(
         given = any(settings.table_plane)
         table = given_table(settings.table_plane, output_from_camera) if given else fit_table(frame, found)
         cloud = object_points(frame, found)
+        obstacles = np.concatenate([cloud, clutter_points(frame, found, table)])
     with _timed(stages, "observe"):
         observation = observe(frame, found)
     with _timed(stages, "sample"):
@@ -96,12 +98,14 @@ def synthesize(
         )
     with _timed(stages, "filter_rank"):
         camera_from_palm = found.camera_from_object @ wrist.frame_from_palm  # (n, 4, 4)
-        posture = clear_posture(hand, camera_from_palm, wrist.joints, cloud, table, settings)
+        posture = clear_posture(hand, camera_from_palm, wrist.joints, obstacles, table, settings)
         residual = wrist.residual.max(axis=1)  # (n,) [m]
         score = settings.density_weight * samples.log_density - settings.residual_weight * residual
         contacts = poses.transform_points(found.camera_from_object, samples.contacts)  # (n, 3, 3)
         off_surface = np.median(_nearest(contacts, cloud), axis=1)  # (n,) [m]
-        lowest = posture.tip_height if table is None else np.minimum(posture.tip_height, table.height(contacts).min(axis=1))
+        lowest = posture.tip_height  # (n,) [m]
+        if table is not None:
+            lowest = np.minimum(lowest, table.height(contacts).min(axis=1))
         contacts = poses.transform_points(output_from_camera, contacts)
         separation = np.linalg.norm(contacts[:, [0, 0, 1]] - contacts[:, [1, 2, 2]], axis=2)  # (n, 3)
         approach = camera_from_palm[:, :3, 2] @ _wanted_approach(settings.approach_axis, output_from_camera)  # (n,)
@@ -121,7 +125,7 @@ def synthesize(
         }
         kept, rejected = _sieve(checks, settings.n_samples)
         order = kept[np.argsort(-score[kept], kind="stable")][: settings.max_grasps]
-        observation_id = f"{frame.stamp_ns:x}-{found.label}"
+        observation_id = f"{frame.stamp_ns:x}-{found.label}-{_digest(observation)}"
         grasps = [
             Grasp(
                 grasp_id=f"{observation_id}-{seed:x}-{i}",
@@ -144,6 +148,14 @@ def synthesize(
     return Synthesis(
         observation, found, table, grasps, rejected, stages, settings.n_samples, seed, model.hash, observation_id
     )
+
+
+def _digest(observation: Observation) -> str:
+    """8 hex digits of what was seen: under simulated time, and from files, stamps come again."""
+    digest = hashlib.blake2s(digest_size=4)
+    for array in (observation.rgb, observation.depth, observation.mask, observation.object_frame.camera_from_object):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 def _nearest(contacts: np.ndarray, cloud: np.ndarray) -> np.ndarray:

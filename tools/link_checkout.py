@@ -21,7 +21,8 @@ import sys
 
 from gmi_ros.cli.main import main
 
-sys.exit(main())
+if __name__ == "__main__":  # worker processes import this file again
+    sys.exit(main())
 """
 
 ENVIRONMENT = '''\

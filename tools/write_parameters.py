@@ -17,7 +17,10 @@ NODES = {
     },
     "experience_recorder": {"": RecorderSettings},
 }
-HEADER = "# Parameters of {} with their defaults; read at the start only.\n# Numbers with a point must keep it: 1.0, not 1.\n"
+HEADER = """\
+# Parameters of {} with their defaults; read at the start only.
+# Numbers with a point must keep it: 1.0, not 1.
+"""
 
 
 def text(node: str) -> str:

@@ -10,7 +10,12 @@ from gmi_ros.cli.report import Report
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
     goal = parser.add_mutually_exclusive_group(required=True)
-    goal.add_argument("--trials", type=options.count, metavar="N", help="until the store holds N trials")
+    goal.add_argument(
+        "--trials",
+        type=options.count,
+        metavar="N",
+        help="until the store holds N trials, rounded up to whole batches of 32",
+    )
     goal.add_argument("--successes", type=options.count, metavar="N", help="until the store holds N successful trials")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="the store; one that exists is continued"

@@ -26,7 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Report:
     """Run the rounds, draw them, and count what the store took in."""
+    from gmi_ros.evaluation.models import load_model
+
     demo = ros_module("demo")
+    load_model(args.model)  # weights that do not load are no reason to start four processes
     done: list[Any] = []
 
     def tell(finished) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 import yaml
@@ -73,7 +74,7 @@ def read_camera(path: Path) -> Intrinsics:
     text = _read_bytes(path)
     try:
         data = json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
-    except (ValueError, yaml.YAMLError) as error:
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
         first = str(error).splitlines()[0]
         raise GmiError(ErrorCode.FILE_DAMAGED, f"{path} is neither JSON nor YAML: {first}") from error
     if not isinstance(data, dict):
@@ -97,9 +98,12 @@ def read_camera(path: Path) -> Intrinsics:
 def _depth_of_npy(path: Path) -> np.ndarray:
     _read_bytes(path, 1)
     try:
-        array = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise GmiError(ErrorCode.FILE_DAMAGED, f"{path} is not a readable npy of numbers: {error}") from error
+        # Memory-mapped: a header that promises more than the file holds is found out before anything is allocated.
+        array = np.load(path, allow_pickle=False, mmap_mode="r")
+    except (ValueError, OSError, EOFError, SyntaxError, TokenError, MemoryError) as error:
+        raise GmiError(
+            ErrorCode.FILE_DAMAGED, f"{path} is not a readable npy of numbers ({type(error).__name__})"
+        ) from error
     if not isinstance(array, np.ndarray):
         raise GmiError(ErrorCode.FILE_DAMAGED, f"{path} is an archive, not one npy array")
     if array.dtype.kind != "f":

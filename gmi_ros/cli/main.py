@@ -6,6 +6,7 @@ import json
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import NoReturn
 
 from gmi_ros.cli.report import Report
 from gmi_ros.core.errors import ErrorCode, GmiError
@@ -31,7 +32,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status: 0 done, 1 failed with a message, 2 bad usage."""
     argv = list(sys.argv[1:] if argv is None else argv)
     command = next((word for word in argv if not word.startswith("-")), None)
-    args = _parser(command).parse_args(argv)
+    try:
+        args = _parser(command).parse_args(argv)
+    except _UsageError as error:
+        _failed(ErrorCode.BAD_REQUEST, error.message, "--json" in argv)
+        return BAD_USAGE
     try:
         report = importlib.import_module(f"gmi_ros.cli.{args.command}").run(args)
     except GmiError as error:
@@ -56,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser(command: str | None) -> argparse.ArgumentParser:
     """The parser, with the arguments of `command` only: the others' modules stay unimported."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="gmi",
         description="Grasp synthesis for a three-finger BarrettHand.",
         epilog="`gmi COMMAND --help` tells the rest.",
@@ -71,6 +76,22 @@ def _parser(command: str | None) -> argparse.ArgumentParser:
         sub.add_argument("--json", action="store_true", help="print one JSON object as the last line")
         sub.add_argument("--debug", action="store_true", help="show the traceback of a failure")
     return parser
+
+
+class _UsageError(Exception):
+    """An option that argparse does not take; its usage has been printed."""
+
+    def __init__(self, message: str):
+        super().__init__(message)
+        self.message = message
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that leaves the last word to `main`, which may have to say it in JSON. Subcommands' are of this class."""
+
+    def error(self, message: str) -> NoReturn:
+        self.print_usage(sys.stderr)
+        raise _UsageError(message)
 
 
 class _HelpFormatter(argparse.HelpFormatter):

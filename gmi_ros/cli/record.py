@@ -32,7 +32,9 @@ def run(args: argparse.Namespace) -> Report:
     recording = ros_module("recording")
     topics = args.topics or (*recording.CAMERA_TOPICS, *recording.OUTPUT_TOPICS)
     with tqdm(unit=" messages", disable=args.quiet) as bar:
-        data = recording.record(args.out, topics, args.storage, args.duration, args.compress, lambda n: bar.update(n - bar.n))
+        data = recording.record(
+            args.out, topics, args.storage, args.duration, args.compress, lambda n: bar.update(n - bar.n)
+        )
     text = f"{data['messages']} messages in {data['bag']}"
     if data["missing"]:
         text += f"; nobody published {', '.join(data['missing'])}"

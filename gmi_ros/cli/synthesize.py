@@ -42,10 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Report:
     """Read, synthesise, say what came of it; a refusal is a report too, with its error_code."""
-    settings = options.settings_from(args, SynthesisSettings)
     try:
-        return _synthesize(args, settings)
+        return _synthesize(args, options.settings_from(args, SynthesisSettings))
     except GmiError as error:
+        if error.code is ErrorCode.BAD_SETTING:
+            raise  # bad usage, which has an exit status of its own
         from gmi_ros.report.answer import refusal_data
 
         return Report(

@@ -7,6 +7,9 @@ import numpy as np
 from gmi_ros.core.errors import ErrorCode, GmiError
 
 
+FOCAL_RANGE = (0.05, 100.0)  # of a focal length, in image sizes
+
+
 @dataclass(frozen=True)
 class Intrinsics:
     """A pinhole camera without distortion: sizes and focal lengths in pixels (REP-103 optical frame)."""
@@ -28,6 +31,20 @@ class Intrinsics:
                 f"camera_info.k needs finite fx > 0 and fy > 0 [px], got fx={self.fx}, fy={self.fy}, "
                 f"cx={self.cx}, cy={self.cy}; is the camera calibrated?",
             )
+        size = np.array([self.width, self.height], float)
+        focal, centre = numbers[:2] / size, numbers[2:] / size
+        if (
+            (focal < FOCAL_RANGE[0]).any()
+            or (focal > FOCAL_RANGE[1]).any()
+            or (centre < -1).any()
+            or (centre > 2).any()
+        ):
+            raise GmiError(
+                ErrorCode.BAD_INTRINSICS,
+                f"fx={self.fx}, fy={self.fy}, cx={self.cx}, cy={self.cy} do not fit an image of "
+                f"{self.width}x{self.height}: fx and fy must be {FOCAL_RANGE[0]} to {FOCAL_RANGE[1]} times width and "
+                "height, and the centre within one image size of the image",
+            )
 
     @classmethod
     def from_k(cls, width: int, height: int, k: np.ndarray) -> "Intrinsics":
@@ -39,6 +56,12 @@ class Intrinsics:
         k = np.asarray(k, float).reshape(-1)
         if k.size != 9:
             raise GmiError(ErrorCode.BAD_INTRINSICS, f"K must hold 9 numbers (row-major 3x3), got {k.size}")
+        if k[1] != 0 or k[3] != 0:
+            raise GmiError(
+                ErrorCode.BAD_INTRINSICS, f"K must have no skew: K[1] and K[3] must be 0, got {k[1]}, {k[3]}"
+            )
+        if not float(width).is_integer() or not float(height).is_integer():
+            raise GmiError(ErrorCode.BAD_INTRINSICS, f"width and height must be whole pixels, got {width}x{height}")
         return cls(int(width), int(height), float(k[0]), float(k[4]), float(k[2]), float(k[5]))
 
     @property

@@ -25,7 +25,9 @@ class Grasp:
     camera_from_palm, camera_from_pregrasp: (4, 4) poses of {P} in the camera's optical frame.
     joints: (4,) [rad] spread, f1, f2, f3 at contact. joints_open: (4,) at the pre-grasp.
     finger_start: (3,) [s] after the closing begins. finger_speed: (3,) [rad/s] of the inner joints.
-    residual: (3,) [m] of Eq. 7 per finger. log_density: nats, standardised units. score: larger is better.
+    residual: (3,) [m] of Eq. 7 per finger, from the centre of the fingertip's rounded end (BarrettHand.touching) to
+    where it must be to touch: contact + its radius along the normal. log_density: nats, standardised units.
+    score: larger is better.
     """
 
     grasp_id: str

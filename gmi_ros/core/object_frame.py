@@ -109,7 +109,8 @@ def _median_depth(frame: Frame, selected: np.ndarray, settings: SynthesisSetting
     depths = frame.depth[inner if inner.any() else valid]
     if not depths.size:
         raise GmiError(ErrorCode.NO_VALID_DEPTH, f"none of the {int(selected.sum())} pixels of the mask has a depth")
-    depth = float(np.median(depths))
+    # The lower median is the depth of some pixel, also where half of the mask lies far behind the other half.
+    depth = float(np.percentile(depths, 50, method="lower"))
     low, high = settings.min_depth, settings.max_depth
     if low <= depth <= high:
         return depth

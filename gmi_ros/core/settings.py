@@ -43,18 +43,39 @@ class SynthesisSettings(Settings):
     max_depth: float = setting(4.0, "farthest depth that is still used [m]", 0.1, 100.0)
     degenerate_ratio: float = setting(0.9, "lambda2/lambda1 of the mask above which the frame is degenerate", 0.0, 1.0)
     max_residual: float = setting(0.020, "largest Eq. 7 residual of any finger [m]", 0.0, 1.0)
-    normal_weight: float = setting(0.02, "weight of the normals in Eq. 7: metres that a unit of normal error counts", 0.0, 1.0)
-    max_surface_distance: float = setting(0.03, "largest median distance of the contacts from the observed object [m]", 0.0, 10.0)
-    table_clearance: float = setting(0.0, "lowest height of fingertips and contacts above the table [m]; negative is below", -0.1, 1.0)
+    normal_weight: float = setting(
+        0.02, "weight of the normals in Eq. 7: metres that a unit of normal error counts", 0.0, 1.0
+    )
+    max_surface_distance: float = setting(
+        0.03, "largest median distance of the contacts from the observed object [m]", 0.0, 10.0
+    )
+    table_clearance: float = setting(
+        0.0, "lowest height of fingertips and contacts above the table [m]; negative is below", -0.1, 1.0
+    )
     palm_clearance: float = setting(0.0, "least distance of the observed cloud in front of the palm [m]", -0.1, 1.0)
-    finger_clearance: float = setting(-0.004, "least distance of the open fingers from the observed cloud [m]", -0.1, 1.0)
-    opening_margins: tuple[float, ...] = setting((0.6, 0.4, 0.25, 0.12), "how far to open the fingers before closing [rad], first that is free", 0.0, 2.44)
+    finger_clearance: float = setting(
+        -0.004, "least distance of the open fingers from the observed cloud [m]", -0.1, 1.0
+    )
+    opening_margins: tuple[float, ...] = setting(
+        (0.6, 0.4, 0.25, 0.12), "how far to open the fingers before closing [rad], first that is free", 0.0, 2.44
+    )
     approach_distance: float = setting(0.10, "straight way from the pre-grasp to the grasp [m]", 0.0, 0.5)
-    approach_axis: tuple[float, ...] = setting((0.0, 0.0, 0.0), "wanted direction of the approach, output frame; zeros: the camera's viewing direction")
-    max_approach_angle: float = setting(3.1416, "largest angle between the approach and approach_axis [rad]", 0.0, 3.1416)
-    table_plane: tuple[float, ...] = setting((0.0, 0.0, 0.0, 0.0), "table a b c d [m], ax + by + cz + d = height above it, output frame; zeros: found in the depth")
-    workspace_low: tuple[float, ...] = setting((-10.0, -10.0, -10.0), "lower corner of the contacts' box, output frame [m]")
-    workspace_high: tuple[float, ...] = setting((10.0, 10.0, 10.0), "upper corner of the contacts' box, output frame [m]")
+    approach_axis: tuple[float, ...] = setting(
+        (0.0, 0.0, 0.0), "wanted direction of the approach, output frame; zeros: the camera's viewing direction"
+    )
+    max_approach_angle: float = setting(
+        3.1416, "largest angle between the approach and approach_axis [rad]", 0.0, 3.1416
+    )
+    table_plane: tuple[float, ...] = setting(
+        (0.0, 0.0, 0.0, 0.0),
+        "table a b c d [m], ax + by + cz + d = height above it, output frame; zeros: found in the depth",
+    )
+    workspace_low: tuple[float, ...] = setting(
+        (-10.0, -10.0, -10.0), "lower corner of the contacts' box, output frame [m]"
+    )
+    workspace_high: tuple[float, ...] = setting(
+        (10.0, 10.0, 10.0), "upper corner of the contacts' box, output frame [m]"
+    )
     max_spread: float = setting(3.1416, "largest spread [rad]", 0.0, 3.1416)
     min_contact_separation: float = setting(0.0, "least distance between two contacts [m]", 0.0, 0.5)
     max_contact_separation: float = setting(10.0, "largest distance between two contacts [m]", 0.0, 10.0)
@@ -62,3 +83,13 @@ class SynthesisSettings(Settings):
     density_weight: float = setting(1.0, "weight of the model's log density in the score", 0.0, 100.0)
     residual_weight: float = setting(200.0, "weight of the largest Eq. 7 residual in the score [1/m]", 0.0, 1e5)
     inference_threads: int = setting(2, "CPU threads of the network; one value gives one answer to the bit", 1, 64)
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name, length in (("table_plane", 4), ("approach_axis", 3), ("workspace_low", 3), ("workspace_high", 3)):
+            if len(getattr(self, name)) != length:
+                raise GmiError(ErrorCode.BAD_SETTING, f"{name} must have {length} numbers, got {getattr(self, name)}")
+        if any(self.table_plane) and not any(self.table_plane[:3]):
+            raise GmiError(
+                ErrorCode.BAD_SETTING, f"table_plane must be a b c d with a normal a b c, got {self.table_plane}"
+            )

@@ -24,9 +24,7 @@ class ApproximateTimeSynchronizer:
     the set: it may call `add`, and what it raises reaches that caller and leaves the queues in order.
     """
 
-    def __init__(
-        self, topics: Sequence[str] | int, queue_size: int, slop_s: float, callback: Callable[..., None]
-    ):
+    def __init__(self, topics: Sequence[str] | int, queue_size: int, slop_s: float, callback: Callable[..., None]):
         """Args:
             topics: their names, or how many there are; sets come in this order.
             queue_size: messages kept of each topic.

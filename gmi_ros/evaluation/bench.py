@@ -70,7 +70,7 @@ def wrist_problems(hand: BarrettHand, n: int, seed: int) -> tuple[np.ndarray, np
 
 
 def bench_wrist(hand: BarrettHand, weight: float, scipy_solves: int, repeats: int, seed: int = 1) -> dict[str, float]:
-    """Our solver on a batch of WRIST_BATCH against scipy on the first `scipy_solves` problems of it, from the same starts.
+    """Our solver on a batch of WRIST_BATCH against scipy on the first `scipy_solves` of its problems, same starts.
 
     The residual is a problem's farthest fingertip, averaged over the problems that both solved [mm].
     """

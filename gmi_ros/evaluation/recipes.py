@@ -59,7 +59,9 @@ def render_episode(episode: Episode) -> Observation:
     recipe = episode.recipe
     if recipe is None or recipe.get("version") != RECIPE_VERSION:
         got = None if recipe is None else recipe.get("version")
-        raise GmiError(ErrorCode.BAD_REQUEST, f"{episode.outcome_id}: recipe version {RECIPE_VERSION} needed, got {got}")
+        raise GmiError(
+            ErrorCode.BAD_REQUEST, f"{episode.outcome_id}: recipe version {RECIPE_VERSION} needed, got {got}"
+        )
     cell = _cell(episode.object_name)
     cell.reset(_unpack(recipe["object"]))
     light, table, thing = (tuple(recipe[k]) for k in ("light", "table", "rgb"))

@@ -82,14 +82,21 @@ def set_to_frame(frame_set: FrameSet, to_array=image_array) -> Frame:
     `to_array` makes an array of an Image message as it is (cv_bridge's passthrough, where that is installed).
 
     Raises:
-        GmiError: UNKNOWN_ENCODING, SIZE_MISMATCH, BAD_INTRINSICS.
+        GmiError: BAD_INTRINSICS, UNREGISTERED_DEPTH, UNKNOWN_ENCODING, SIZE_MISMATCH, looked for in this order.
     """
     rgb, depth, mask, info = frame_set.rgb, frame_set.depth, frame_set.mask, frame_set.camera_info
+    intrinsics = Intrinsics.from_k(info.width, info.height, info.k)
+    if depth.header.frame_id != rgb.header.frame_id:
+        raise GmiError(
+            ErrorCode.UNREGISTERED_DEPTH,
+            f"the depth is in frame {depth.header.frame_id!r}, the rgb image in {rgb.header.frame_id!r}: "
+            "both must be the same (take the camera's registered or aligned depth)",
+        )
     return Frame(
         rgb=canonical_rgb(to_array(rgb), rgb.encoding),
         depth=canonical_depth(to_array(depth), depth.encoding),
         mask=canonical_mask(to_array(mask), mask.encoding),
-        intrinsics=Intrinsics.from_k(info.width, info.height, info.k),
+        intrinsics=intrinsics,
         stamp_ns=stamp_ns(rgb),
         frame_id=rgb.header.frame_id,
     )

@@ -135,9 +135,7 @@ class BarrettHand:
         k = self.kinematics
         return self.pad_point(joints, k.tip_reach, k.tip_height, outer)
 
-    def pad_point(
-        self, joints: np.ndarray, along: float, height: float, outer: np.ndarray | None = None
-    ) -> np.ndarray:
+    def pad_point(self, joints: np.ndarray, along: float, height: float, outer: np.ndarray | None = None) -> np.ndarray:
         """The point (along, height, 0) [m] of each outer link's frame, (..., 3, 3) [m] in {P}."""
         spread, a2, a3 = self._angles(joints, outer)
         radial, up = self._planar(a2, a3, along, height)
@@ -212,9 +210,7 @@ class BarrettHand:
         spread, a2, a3 = self._angles(joints, outer)
         return self._link_pose(spread, a3, self._point(spread, *self._planar(a2, a3, 0.0, 0.0)))
 
-    def link_segments(
-        self, joints: np.ndarray, outer: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def link_segments(self, joints: np.ndarray, outer: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Coarse capsules of the hand for drawing and quick clearance checks.
 
         Returns:

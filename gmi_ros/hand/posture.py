@@ -41,8 +41,8 @@ def clear_posture(
     """Open each hand as wide as its surroundings allow: the first of `opening_margins` that touches nothing observed.
 
     Args:
-        camera_from_palm: (n, 4, 4). joints: (n, 4) at contact. cloud: (m, 3) [m] observed points of the object in the
-            camera's frame.
+        camera_from_palm: (n, 4, 4). joints: (n, 4) at contact. cloud: (m, 3) [m] observed points of the object and of
+            what else stands around it, in the camera's frame.
     """
     palm_from_camera = poses.inverse(camera_from_palm)
     points = poses.transform_points(palm_from_camera[:, None], cloud[None, None])[:, 0]  # (n, m, 3)

@@ -182,7 +182,8 @@ Grasps of a three-finger hand, 18 numbers [p1 p2 p3 n1 n2 n3] in the object fram
 |---|---|
 | pairs for training / validation | {result["n_train"]} / {result["n_validation"]} |
 | images, objects, classes | {len(data.rgb)}, {_count(data.object_id, data.class_id)}, {_count(data.class_id)} |
-| epochs run, best | {result["epochs"]}, {result["best_epoch"]} |
+| minibatch | {config.batch_size} pairs, {config.grasps_per_image} of each image |
+| epochs run (at most {config.max_epochs}), best | {result["epochs"]}, {result["best_epoch"]} |
 | negative bound (Eq. 4), validation [nats, standardised] | {result["val_nll"]:.3f} |
 | negative bound (Eq. 4), training, with input noise | {result["train_nll"]:.3f} |
 | seed, beta, learning rate | {config.seed}, {config.beta}, {config.learning_rate} |

@@ -125,7 +125,14 @@ def _draw_contacts(ink: ImageDraw.ImageDraw, view: _View, grasp: Grasp, camera_f
         start, end = view.points(np.stack([contacts[finger], contacts[finger] + _NORMAL_M * normals[finger]]))
         ink.line((start, end), fill=colour, width=3)
         ink.ellipse((start[0] - 6, start[1] - 6, start[0] + 6, start[1] + 6), fill=colour, outline=(0, 0, 0))
-        ink.text((start[0] + 8, start[1] + 4), FINGERS[finger], fill=colour, font=_font(14), stroke_width=1, stroke_fill=(0, 0, 0))
+        ink.text(
+            (start[0] + 8, start[1] + 4),
+            FINGERS[finger],
+            fill=colour,
+            font=_font(14),
+            stroke_width=1,
+            stroke_fill=(0, 0, 0),
+        )
 
 
 def _page(image: Image.Image, seen: Observation | None, title: str, outcome: str) -> Image.Image:

@@ -1,4 +1,4 @@
-"""Offline replay: every image set of a bag through the same pipeline as the node's, one JSON line and picture per set."""
+"""Offline replay: every image set of a bag through the node's pipeline, one JSON line and picture per set."""
 
 import json
 from collections import Counter

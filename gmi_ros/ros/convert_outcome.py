@@ -18,7 +18,6 @@ from gmi_ros.ros.convert import (
     joints_array,
     nanoseconds,
     pose_matrix,
-    pose_stamped,
     unknown_contacts,
 )
 
@@ -54,10 +53,10 @@ def outcome_message(
         software_version=version(),
     )
     if result is None:
-        outcome.reason = ErrorCode(code).name.lower()
+        outcome.reason = code_name(code).lower()
         outcome.contacts_reached = unknown_contacts()
         outcome.joints_reached = JointState(header=grasp.header)
-        outcome.wrist_pose_reached = pose_stamped(grasp.wrist_pose, grasp.header)
+        # wrist_pose_reached stays without a frame_id: nobody knows where the palm got to.
         outcome.height_lifted = float("nan")
         return outcome
     outcome.success = result.success and code == ErrorCode.OK
@@ -70,10 +69,18 @@ def outcome_message(
     return outcome
 
 
+def code_name(code: ErrorCode | int) -> str:
+    """The name of a code; `error_7` for one that is not ours, as a server may send any."""
+    try:
+        return ErrorCode(code).name
+    except ValueError:
+        return f"error_{int(code)}"
+
+
 def _reason(success: bool, code: ErrorCode | int) -> str:
     """Where the server gave none."""
     if code:
-        return ErrorCode(code).name.lower()
+        return code_name(code).lower()
     return "held" if success else "failed"
 
 
@@ -101,7 +108,8 @@ def episode_from_messages(outcome: msg.GraspOutcome, observation: msg.Observatio
     if any(contact.state == msg.Contact.UNKNOWN for contact in outcome.contacts_reached):
         reached = (None, None)
     wrist = outcome.wrist_pose_reached
-    same_frame = wrist.header.frame_id == grasp.header.frame_id
+    # Without a frame_id it was not told; then the planned one stands for it.
+    same_frame = wrist.header.frame_id == grasp.header.frame_id != ""
     palm = pose_matrix(wrist.pose if same_frame else grasp.wrist_pose)
     return Episode(
         source="simulation" if outcome.judged_by == msg.GraspOutcome.JUDGED_BY_SIMULATION else "robot",

@@ -2,6 +2,7 @@
 
 import threading
 import time
+import traceback
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -39,8 +40,8 @@ class _Running:
     phase: str = "sent"
     probe: Future | None = None
     answers_probes: bool = False
-    accepted: threading.Event = field(default_factory=threading.Event)
-    abandoned: bool = False
+    answered: threading.Event = field(default_factory=threading.Event)  # by the server, or by who abandons
+    abandoned: bool = False  # before the server answered: it has no outcome, and is cancelled if accepted later
 
 
 class Execution:
@@ -87,8 +88,8 @@ class Execution:
         """Send the goal; returns once it is accepted.
 
         Raises:
-            GmiError: BUSY, ACTION_SERVER_ABSENT, GOAL_REJECTED, or TIMEOUT where the server does not answer in time (a
-                goal that it accepts later is cancelled).
+            GmiError: BUSY, ACTION_SERVER_ABSENT, GOAL_REJECTED, CANCELLED by `stop` before the server answered, or
+                TIMEOUT where it does not answer in time (a goal that it accepts later is cancelled).
         """
         now = time.monotonic()
         running = _Running(goal, now, now)
@@ -120,10 +121,20 @@ class Execution:
         return True, f"{execution} is being cancelled"
 
     def stop(self, reason: str) -> None:
-        """Cancel without waiting and end what runs as CANCELLED: the node is being deactivated."""
-        running = self._running
-        if running is not None:
-            self._cancel_without_waiting(running)
+        """Cancel without waiting and end what runs as CANCELLED: the node is being deactivated.
+
+        A goal that the server has not accepted yet has no outcome; `start` raises instead.
+        """
+        with self._lock:
+            running = self._running
+            if running is None:
+                return
+            if running.handle is None:
+                running.abandoned, self._running = True, None
+                running.answered.set()
+                return
+        if running.handle.accepted:
+            running.handle.cancel_goal_async()
             self._finish(running, None, ErrorCode.CANCELLED, f"cancelled: {reason}")
 
     def _send(self, running: _Running, deadline: Deadline) -> None:
@@ -133,32 +144,45 @@ class Execution:
                 ErrorCode.ACTION_SERVER_ABSENT,
                 f"nobody serves {ACTION}: no action server was found within {patience:.2f} s; start one, or remap",
             )
+        self._check_wanted(running)
         goal_id = UUID(uuid=list(uuid.UUID(running.goal.execution_id).bytes))
         future = self._client.send_goal_async(
             running.goal, lambda feedback: self._on_feedback(running, feedback), goal_id
         )
         future.add_done_callback(lambda answered: self._on_answer(running, answered))
-        if not running.accepted.wait(deadline.left):
+        if not running.answered.wait(deadline.left):
             with self._lock:
-                running.abandoned = not running.accepted.is_set()
-            if running.abandoned:
+                late = not running.answered.is_set()
+                running.abandoned |= late
+            if late:
                 raise GmiError(
                     ErrorCode.TIMEOUT,
                     f"{ACTION} neither accepted nor rejected the goal within request_timeout, "
                     f"{deadline.timeout_s:.2f} s; if it accepts later, the goal is cancelled",
                 )
+        self._check_wanted(running)
         if not running.handle.accepted:
             raise GmiError(
                 ErrorCode.GOAL_REJECTED, f"{ACTION} rejected execution {running.goal.execution_id}; its log says why"
             )
         running.handle.get_result_async().add_done_callback(lambda done: self._on_result(running, done))
 
+    @staticmethod
+    def _check_wanted(running: _Running) -> None:
+        """Raises GmiError CANCELLED where `stop` came before the server's answer."""
+        if running.abandoned:
+            raise GmiError(
+                ErrorCode.CANCELLED,
+                f"execution {running.goal.execution_id} was cancelled before {ACTION} had accepted it: "
+                "the node is being deactivated",
+            )
+
     def _on_answer(self, running: _Running, answered: Future) -> None:
         with self._lock:
             running.handle = answered.result()
             running.last_sign = time.monotonic()
             running.phase = "accepted"
-            running.accepted.set()
+            running.answered.set()
         if running.abandoned and running.handle.accepted:
             self._logger.warning(f"execution {running.goal.execution_id} was accepted too late and is cancelled")
             running.handle.cancel_goal_async()
@@ -196,7 +220,7 @@ class Execution:
                 f"at most {self._server_timeout:.1f} s allowed (server_timeout)",
             )
         elif now - running.sent > self._execution_timeout:
-            self._cancel_without_waiting(running)
+            running.handle.cancel_goal_async()
             self._finish(
                 running,
                 None,
@@ -209,19 +233,17 @@ class Execution:
                 ExecuteGrasp.Impl.GetResultService.Request(goal_id=UUID(uuid=list(uuid.uuid4().bytes)))
             )
 
-    def _cancel_without_waiting(self, running: _Running) -> None:
-        if running.handle is not None:
-            running.handle.cancel_goal_async()
-        else:
-            running.abandoned = True
-
     def _finish(self, running: _Running, result: ExecuteGrasp.Result | None, code: int, message: str) -> None:
         """Tell the end, unless it was told already: a lost server may come back with a result."""
         if not self._release(running):
             return
         if running.probe is not None:
             self._prober.remove_pending_request(running.probe)
-        self._ended(running.goal, result, code, message)
+        try:
+            self._ended(running.goal, result, code, message)
+        except Exception:  # a defect of ours, or a result beyond all rules, must not take the node down
+            execution = running.goal.execution_id
+            self._logger.error(f"the end of execution {execution} could not be told: {traceback.format_exc()}")
 
     def _release(self, running: _Running) -> bool:
         with self._lock:

@@ -29,8 +29,15 @@ from gmi_ros.hand.barrett import BarrettHand, load_hand
 from gmi_ros.learning.checkpoint import GraspModel, load
 from gmi_ros.ros import compat, diagnostics, parameters, qos
 from gmi_ros.ros.answer import Answer, answer_request, request_settings
-from gmi_ros.ros.convert import Motion, contact_targets, network_view, observation_message, pose_stamped
-from gmi_ros.ros.convert_outcome import outcome_message
+from gmi_ros.ros.convert import (
+    Motion,
+    contact_targets,
+    header_message,
+    network_view,
+    observation_message,
+    pose_stamped,
+)
+from gmi_ros.ros.convert_outcome import code_name, outcome_message
 from gmi_ros.ros.execution import Execution
 from gmi_ros.ros.frame_source import FrameSource
 from gmi_ros.ros.joint_names import PRESETS
@@ -172,7 +179,9 @@ class GraspSynthesizer(Node):
     ) -> Answer:
         """What the worker does: the newest frame, and grasps for it."""
         model = self._load_model()
-        frame, age = self._source.newest(request.max_age)
+        # A request may raise the parameter to look, never to execute.
+        max_age = min(request.max_age, self.settings.max_age) if request.execute else request.max_age
+        frame, age = self._source.newest(max_age)
         output_from_camera = self._transforms.output_from_camera(frame.frame_id, frame.stamp_ns)
         return answer_request(request, frame, age, model, self.hand, settings, output_from_camera, deadline)
 
@@ -213,6 +222,9 @@ class GraspSynthesizer(Node):
             answer.first.model_hash,
         )
         self.statistics.count("successes" if outcome.success else "failures")
+        self.statistics.count(f"ended.{code_name(code)}")
+        # Once more: a recorder that began or was flooded since the answer could not pair the outcome.
+        self._observations.publish(observation_message(answer.first, answer.frame, self.settings.camera))
         self._outcomes.publish(outcome)
         self.get_logger().info(f"execution {outcome.execution_id}: {outcome.reason} {outcome.message}".rstrip())
 
@@ -228,7 +240,7 @@ class GraspSynthesizer(Node):
         if self._markers.get_subscription_count():
             self._markers.publish(grasp_markers(list(response.grasps), self.hand))
         if answer.first is not None and self._view.get_subscription_count():
-            self._view.publish(network_view(answer.first.observation, response.object_frame.header))
+            self._view.publish(network_view(answer.first.observation, header_message(answer.frame)))
 
     def _on_cancel(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         response.success, response.message = self._execution.cancel()

@@ -1,5 +1,12 @@
-"""A stand-in for hand and arm: serves execute_grasp without moving anything, for tests, demos and trying things out."""
+"""A stand-in for hand and arm: serves execute_grasp without moving anything, for tests and dry runs.
 
+    python -m gmi_ros.ros.mock_hand [BEHAVIOUR] [--ros-args ...]
+
+runs it as a node beside a grasp_synthesizer with allow_execution; BEHAVIOUR is one of BEHAVIOURS, `succeed` unless
+given.
+"""
+
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -10,11 +17,13 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from rclpy.utilities import remove_ros_args
 
 from gmi_ros.action import ExecuteGrasp
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.msg import Contact
 from gmi_ros.ros.convert import pose_stamped, unknown_contacts
+from gmi_ros.ros.node_main import run_node
 
 BEHAVIOURS = ("succeed", "fail", "abort", "reject", "slow", "vanish")
 _PHASES = ("OPENING", "PREGRASP", "APPROACH", "CLOSING", "SQUEEZE", "LIFT", "HOLD", "VERDICT")
@@ -128,3 +137,13 @@ def execution_result(
         wrist_pose_reached=pose_stamped(grasp.wrist_pose, grasp.header),
         height_lifted=grasp.lift_height if reason == "held" else 0.0,
     )
+
+
+def main() -> None:
+    """Run it as a process until it is told to stop."""
+    behaviour = (remove_ros_args(sys.argv)[1:] or ["succeed"])[0]
+    sys.exit(run_node(lambda: MockHand(behaviour)))
+
+
+if __name__ == "__main__":
+    main()

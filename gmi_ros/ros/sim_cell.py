@@ -45,6 +45,7 @@ _PHASES = {
     "hold": _Feedback.HOLD,
     "verdict": _Feedback.VERDICT,
 }
+_UNTOUCHED = ("collided_on_approach", "diverged", "cancelled")  # reasons for which the fingers' contacts are not known
 
 
 @dataclass(frozen=True)
@@ -199,7 +200,7 @@ class SimCell(Node):
         started = time.monotonic()
         goal = handle.request
 
-        def tell(phase: str) -> None:
+        def tell(phase: str) -> None:  # as it begins, so that none of it is done
             handle.publish_feedback(
                 _Feedback(phase=_PHASES[phase], phase_name=phase, progress=0.0, elapsed=time.monotonic() - started)
             )
@@ -209,11 +210,16 @@ class SimCell(Node):
 
         try:
             with self._scene:
-                pick = self._world.pick(self._plan(goal), tell, cancelled)
-                self._images = None  # the object has moved: the next publication renders
+                plan = self._plan(goal)
+                try:
+                    pick = self._world.pick(plan, tell, cancelled)
+                finally:
+                    # The object has moved: the next publication renders, and grasps seen before are refused.
+                    self._images, self._scene_since_ns = None, self._now_ns()
             tell("verdict")
             result = self._result(goal, pick)
-            if handle.is_cancel_requested:
+            # By what came of it: a cancel that comes after the end changes nothing.
+            if pick.reason == "cancelled" and handle.is_cancel_requested:
                 handle.canceled()
             elif pick.reason in ("diverged", "cancelled"):
                 handle.abort()
@@ -227,17 +233,16 @@ class SimCell(Node):
     def _result(self, goal: ExecuteGrasp.Goal, pick: Pick) -> ExecuteGrasp.Result:
         header = Header(stamp=goal.grasp.header.stamp, frame_id=goal.grasp.header.frame_id)
         code = {"cancelled": ErrorCode.CANCELLED, "diverged": ErrorCode.EXECUTION_FAILED}.get(pick.reason, ErrorCode.OK)
-        known = bool(np.isfinite(pick.contacts).all())
         states = [Contact.IN_CONTACT if touched else Contact.CLOSED_EMPTY for touched in pick.touched]
+        if pick.reason in _UNTOUCHED:
+            states = [Contact.UNKNOWN] * 3
         return ExecuteGrasp.Result(
             success=pick.success,
             error_code=int(code),
             message=f"{self._world.object_name}: {pick.reason.replace('_', ' ')}",
             reason=pick.reason,
             judged_by=GraspOutcome.JUDGED_BY_SIMULATION,
-            contacts_reached=contact_messages(
-                pick.contacts, pick.normals, states=states if known else [Contact.UNKNOWN] * 3
-            ),
+            contacts_reached=contact_messages(pick.contacts, pick.normals, states=states),
             joints_reached=joints_message(pick.joints, header),
             wrist_pose_reached=pose_stamped(pick.camera_from_palm, header),
             height_lifted=pick.height_lifted,

@@ -7,7 +7,6 @@ from gmi_ros.core import poses
 from gmi_ros.hand.barrett import BarrettHand
 from gmi_ros.sim.cell import Cell
 from gmi_ros.sim.closing import ClosingPlan
-from gmi_ros.sim.scene import OBJECT_GROUP
 from gmi_ros.sim.trial import GraspPlan
 
 APPROACH_DISTANCE = 0.10  # straight way from pre-grasp to grasp [m]
@@ -37,7 +36,7 @@ def sample_plan(cell: Cell, rng: np.random.Generator) -> GraspPlan:
 
 
 def surface_point(cell: Cell, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """A point (3,) of the object's surface in the world [m] and its outward unit normal (3,): where a random ray hits."""
+    """A point (3,) of the object's surface in the world [m] and its outward unit normal: where a random ray hits."""
     centre, extent = cell.object_bounds()
     geom, normal = np.zeros(1, np.int32), np.zeros(3)
     for _ in range(_MAX_TRIES):

@@ -10,6 +10,7 @@ from gmi_ros.sim.objects import ObjectModel
 from gmi_ros.sim.scene import HAND_GROUP, build
 
 PARKED = poses.make(np.diag([1.0, -1.0, -1.0]), np.array([0.0, 0.0, 1.5]))  # world_from_palm, out of the way
+_DIVERGED = (mujoco.mjtWarning.mjWARN_BADQPOS, mujoco.mjtWarning.mjWARN_BADQVEL, mujoco.mjtWarning.mjWARN_BADQACC)
 _STILL = 2e-3  # speed below which an object has settled [m/s, rad/s]
 
 
@@ -116,7 +117,7 @@ class Cell:
         """
         mujoco.mj_step(self.model, self.data, n)
         self.n_steps += n
-        if self.data.warning[mujoco.mjtWarning.mjWARN_BADQACC].number:
+        if any(self.data.warning[kind].number for kind in _DIVERGED):
             raise GmiError(ErrorCode.INTERNAL, f"the simulation diverged at {self.data.time:.3f} s")
 
     def collides(self) -> bool:
@@ -130,7 +131,7 @@ class Cell:
         )
 
     def hand_contacts(self) -> list[tuple[int, np.ndarray, np.ndarray, float]]:
-        """Contacts of the hand with the object: (hand's body id, point (3,), outward normal of the object (3,), force [N])."""
+        """Contacts of hand and object: the hand's body id, point (3,), the object's outward normal (3,), force [N]."""
         found, force = [], np.zeros(6)
         for i, contact in enumerate(self.data.contact):
             first, second = self.model.geom_bodyid[contact.geom1], self.model.geom_bodyid[contact.geom2]

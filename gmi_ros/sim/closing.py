@@ -1,5 +1,6 @@
 """Closing the hand as the real one does: one motor per finger, TorqueSwitch breakaway, not backdrivable."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,7 @@ from gmi_ros.hand.barrett import BarrettHand
 from gmi_ros.sim.cell import Cell
 
 CONTROL_STEPS = 2  # simulation steps between two commands to the finger drives
+_ASK_EVERY = 25  # commands between two questions whether to stop
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,10 @@ class FingerDrives:
         at_end = np.where(self.locked, outer >= self.max_outer, self.motor >= hand.limits[1:, 1])
         self.stalled |= at_end | (self.locked & (torque_outer > hand.forces.outer_torque_grasp))
 
-    def close(self, max_time: float) -> None:
-        """Advance until every finger has stalled, at most `max_time` [s]."""
-        for _ in range(int(max_time / (CONTROL_STEPS * self.cell.model.opt.timestep))):
-            if self.stalled.all():
+    def close(self, max_time: float, cancelled: Callable[[], bool] = lambda: False) -> None:
+        """Advance until every finger has stalled, at most `max_time` [s], or until `cancelled`."""
+        for i in range(int(max_time / (CONTROL_STEPS * self.cell.model.opt.timestep))):
+            if self.stalled.all() or (i % _ASK_EVERY == 0 and cancelled()):
                 return
             self.advance()
 

@@ -76,7 +76,7 @@ def _add_object(spec: mujoco.MjSpec, model: ObjectModel, mass: float) -> None:
 
 
 def _add_hand(spec: mujoco.MjSpec, hand: BarrettHand) -> None:
-    """Hang the hand (already in the spec) on three slides along its own axes, like an arm that keeps its orientation."""
+    """Hang the hand (already in the spec) on three slides along its own axes, like an arm of fixed orientation."""
     palm = spec.body("palm")
     for axis, name in zip(np.eye(3), ("wrist_x", "wrist_y", "wrist_z"), strict=True):
         palm.add_joint(name=name, type=mujoco.mjtJoint.mjJNT_SLIDE, axis=axis)

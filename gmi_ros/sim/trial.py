@@ -72,7 +72,7 @@ def run(
     Args:
         pinned: hold the object while the hand closes, as the authors' simulator does; released before the squeeze.
         on_phase: told each phase as it begins (`approach`, `closing`, `squeeze`, `lift`, `hold`).
-        cancelled: asked between steps; True opens the hand where it is and ends the trial as `cancelled`.
+        cancelled: asked every few steps of closing and lift; True ends the trial as `cancelled`.
     """
     start_height = cell.world_from_object[2, 3]
     squeezed: list[tuple[np.ndarray, np.ndarray]] = []
@@ -86,7 +86,7 @@ def run(
         cell.pin(pinned)
         on_phase("closing")
         drives = FingerDrives(cell, plan.closing)
-        drives.close(closing_time(cell.hand, plan.closing))
+        drives.close(closing_time(cell.hand, plan.closing), cancelled)
         touch = _touch(cell)
         reason = _judge(cell)
         if reason != "held" or cancelled():

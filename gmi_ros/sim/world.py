@@ -19,6 +19,7 @@ from gmi_ros.sim.trial import GraspPlan, TrialResult, run
 
 ELEVATION = (np.radians(35), np.radians(75))  # of the camera above the object, as it stands in a real cell [rad]
 LABEL = 1  # of the object in the mask
+SLOWEST_FINGER = 0.05  # [rad/s]: a closing takes a minute of simulated time at most
 _OBJECTS_KEPT = 16  # compiled models
 
 
@@ -108,10 +109,10 @@ class World:
                 f"joints_open must be in {_listed(low)} to {_listed(high)} rad, got {_listed(joints_open)}",
             )
         fastest = self.hand.max_speed[1:]
-        if not ((closing.speed > 0) & (closing.speed <= fastest + 1e-6)).all():
+        if not ((closing.speed >= SLOWEST_FINGER) & (closing.speed <= fastest + 1e-6)).all():
             raise GmiError(
                 ErrorCode.BAD_REQUEST,
-                f"finger_speed must be in (0, {fastest[0]:g}] rad/s, got {_listed(closing.speed)}",
+                f"finger_speed must be in [{SLOWEST_FINGER}, {fastest[0]:g}] rad/s, got {_listed(closing.speed)}",
             )
         if not ((closing.start >= 0) & (closing.start <= 10)).all():
             raise GmiError(ErrorCode.BAD_REQUEST, f"finger_start must be in [0, 10] s, got {_listed(closing.start)}")

@@ -1,5 +1,6 @@
 """The command line: what it lists, its exit statuses, and that no traceback reaches a user."""
 
+import json
 import subprocess
 import sys
 
@@ -19,10 +20,14 @@ def test_every_command_has_help(name, capsys):
 
 def test_no_command_and_an_unknown_one_are_bad_usage(capsys):
     for arguments in ([], ["fly"], ["synthesize"], ["collect", "--out", "x", "--trials", "0"], ["demo", "--seed", "0"]):
-        with pytest.raises(SystemExit) as end:
-            command.main(arguments)
-        assert end.value.code == 2, arguments
+        assert command.main(arguments) == 2, arguments
     assert "must be an integer in [1," in capsys.readouterr().err
+
+
+def test_bad_usage_ends_with_json_where_that_is_asked_for(capsys):
+    assert command.main(["collect", "--out", "x", "--trials", "0", "--json"]) == 2
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert told["error_code"] == ErrorCode.BAD_REQUEST and "--trials" in told["message"]
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,8 @@ def test_float_depth_is_metres(shape):
 
 
 @pytest.mark.parametrize(
-    "encoding, dtype", [("mono8", np.uint8), ("8UC1", np.uint8), ("mono16", np.uint16), ("16UC1", np.uint16), ("bool", bool)]
+    "encoding, dtype",
+    [("mono8", np.uint8), ("8UC1", np.uint8), ("mono16", np.uint16), ("16UC1", np.uint16), ("bool", bool)],
 )
 def test_masks_keep_their_labels(encoding, dtype):
     labels = np.array([[0, 1], [255, 3]]).astype(dtype)

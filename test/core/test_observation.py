@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gmi_ros.core.cloud import fit_table, object_points
+from gmi_ros.core.cloud import clutter_points, fit_table, object_points
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.frame import Frame, Intrinsics
 from gmi_ros.core.object_frame import object_frame
@@ -103,10 +103,14 @@ def moved_to_border(frame: Frame) -> np.ndarray:
     return np.roll(frame.mask, -(np.nonzero(frame.mask)[1].min()), axis=1)
 
 
+def first_pixels(frame: Frame, n: int) -> np.ndarray:
+    return frame.mask * (np.cumsum(frame.mask).reshape(frame.mask.shape) <= n)
+
+
 REFUSALS = {
     "empty": (lambda f: {"mask": f.mask * 0}, 0, ErrorCode.MASK_EMPTY, "above 0"),
     "label": (lambda f: {}, 7, ErrorCode.LABEL_NOT_FOUND, "label 7 is not in the mask; it has 1"),
-    "small": (lambda f: {"mask": f.mask * (np.cumsum(f.mask).reshape(f.mask.shape) <= 29)}, 0, ErrorCode.MASK_TOO_SMALL, "29 pixels, at least 30"),
+    "small": (lambda f: {"mask": first_pixels(f, 29)}, 0, ErrorCode.MASK_TOO_SMALL, "29 pixels, at least 30"),
     "border": (lambda f: {"mask": moved_to_border(f)}, 0, ErrorCode.MASK_AT_BORDER, "left border"),
     "no depth": (lambda f: {"depth": f.depth * np.nan}, 0, ErrorCode.NO_VALID_DEPTH, "pixels of the mask has a depth"),
     "zero depth": (lambda f: {"depth": f.depth * 0}, 0, ErrorCode.NO_VALID_DEPTH, "pixels of the mask has a depth"),
@@ -167,3 +171,43 @@ def test_settings_name_the_field_the_value_and_the_bound():
         SynthesisSettings(n_samples=10_000_000)
     assert refused.value.code == ErrorCode.BAD_SETTING
     assert "n_samples must be in [1, 4096], got 10000000" in refused.value.message
+
+
+def test_a_mask_half_near_half_far_has_its_origin_on_some_pixel():
+    frame = bar(0.5)
+    depth = np.where(np.arange(K.width) < K.width / 2, 0.6, 1.4)[None].repeat(K.height, axis=0).astype(np.float32)
+    found = object_frame(replaced(frame, depth=depth))
+    assert found.depth == pytest.approx(0.6) and len(object_points(replaced(frame, depth=depth), found))
+
+
+def test_what_stands_beside_the_object_is_clutter():
+    frame = bar(0.5)
+    found, depth = object_frame(frame), frame.depth.copy()
+    table = fit_table(frame, found)
+    assert not len(clutter_points(frame, found, table))
+    depth[20:40, 110:130] = 0.72  # something 8 cm tall
+    seen = replaced(frame, depth=depth)
+    points = clutter_points(seen, found, table)
+    assert len(points) and (table.height(points) > 0.05).all()
+    assert not len(clutter_points(seen, found, None))
+
+
+@pytest.mark.parametrize("k", [(1e-9, 130, 80, 60), (5e9, 5e9, 80, 60), (130, 130, 1e9, 60)])
+def test_intrinsics_that_no_camera_has(k):
+    with pytest.raises(GmiError) as refused:
+        Intrinsics(160, 120, *k)
+    assert refused.value.code == ErrorCode.BAD_INTRINSICS and "160x120" in refused.value.message
+
+
+def test_skew_and_broken_pixels_are_refused():
+    for width, k in ((160, [130, 5, 80, 0, 130, 60, 0, 0, 1]), (160.5, [130, 0, 80, 0, 130, 60, 0, 0, 1])):
+        with pytest.raises(GmiError) as refused:
+            Intrinsics.from_k(width, 120, k)
+        assert refused.value.code == ErrorCode.BAD_INTRINSICS
+
+
+@pytest.mark.parametrize("plane", [(0.0, 0.0, 0.0, 1.0), (0.0, 0.0, 1.0)])
+def test_a_table_plane_needs_four_numbers_and_a_normal(plane):
+    with pytest.raises(GmiError) as refused:
+        SynthesisSettings(table_plane=plane)
+    assert refused.value.code == ErrorCode.BAD_SETTING

@@ -28,7 +28,9 @@ def test_quaternions_round_trip_up_to_sign(many):
 def test_points_and_directions_compose(many):
     points = np.random.default_rng(1).standard_normal((20, 5, 3))
     both = poses.transform_points(many[::-1] @ many, points)
-    np.testing.assert_allclose(both, poses.transform_points(many[::-1], poses.transform_points(many, points)), atol=1e-12)
+    np.testing.assert_allclose(
+        both, poses.transform_points(many[::-1], poses.transform_points(many, points)), atol=1e-12
+    )
     shifted = poses.transform_points(many, points + [1, 2, 3]) - poses.transform_points(many, points)
     np.testing.assert_allclose(shifted, poses.rotate(many, np.broadcast_to([1.0, 2, 3], points.shape)), atol=1e-12)
 

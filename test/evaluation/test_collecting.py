@@ -1,5 +1,10 @@
 """Collecting and rendering back: a store is the same however often the work was interrupted."""
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -30,6 +35,23 @@ def test_a_resumed_collection_holds_what_one_run_would(store):
         np.testing.assert_allclose(a.camera_from_palm, b.camera_from_palm, atol=1e-6)
 
 
+def test_another_seed_or_number_of_views_is_refused(store):
+    for other in ({"seed": 5, "n_views": 2}, {"seed": 4, "n_views": 1}):
+        with pytest.raises(GmiError, match="was begun with another seed"):
+            collect(store, n_trials=96, workers=1, progress=False, **other)
+
+
+def test_the_installed_command_collects(tmp_path):
+    """Worker processes import the script again: it must not start the command once more."""
+    gmi = Path(sys.executable).with_name("gmi")
+    if not gmi.exists():
+        pytest.skip("gmi is not installed beside this Python")
+    command = [gmi, "collect", "--trials", "32", "--workers", "1", "--out", tmp_path / "x.db", "--json", "--quiet"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["trials"] == 32
+
+
 def test_successes_become_training_pairs_with_their_contacts_on_the_object(store):
     data = load_grasp_data([store], workers=1, progress=False)
     assert len(data.grasps) > 0 and data.mask[data.image_index].any(axis=(1, 2)).all()
@@ -52,7 +74,9 @@ def test_an_episode_is_rendered_as_it_was_seen(store):
     assert seen.mask.any() and abs(float(np.median(seen.depth[seen.mask]))) < 0.01
 
 
-@pytest.mark.parametrize("bad", [{"n_trials": 0}, {}, {"n_trials": 5, "split": "nonsense"}, {"n_trials": 5, "workers": 0}])
+@pytest.mark.parametrize(
+    "bad", [{"n_trials": 0}, {}, {"n_trials": 5, "split": "nonsense"}, {"n_trials": 5, "workers": 0}]
+)
 def test_bad_requests(tmp_path, bad):
     with pytest.raises(GmiError) as refused:
         collect(tmp_path / "x.db", progress=False, **bad)

@@ -143,7 +143,7 @@ def test_overfits_two_modes_and_does_not_average_them():
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-2)
     images, rows, grasps = to_batch(data, np.arange(16), torch.device("cpu"))
     for _ in range(200):
-        bound = network(images, generator, rows).elbo(grasps, generator)  # one pass of the CNNs serves both grasps of an image
+        bound = network(images, generator, rows).elbo(grasps, generator)  # one pass of the CNNs serves both
         optimiser.zero_grad()
         (bound.kl - bound.reconstruction).mean().backward()
         optimiser.step()

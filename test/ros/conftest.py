@@ -40,9 +40,9 @@ def save_tiny_network(folder) -> None:
     hand = load_hand()
     joints = np.array([0.0, 1.45, 1.45, 1.45])
     tips, pads = hand.tips(joints), hand.pad_normals(joints)
-    # {P}'s z (the approach) along O_x, its y along O_y, so its x along -O_z; tips 3 cm below the top of the object.
+    # {P}'s z (the approach) along O_x, its y along O_y, so its x along -O_z; tips 2 cm below the top of the object.
     object_from_palm = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]])
-    contacts = (tips - tips.mean(axis=0)) @ object_from_palm.T + [0.03, 0.0, 0.0]
+    contacts = (tips - tips.mean(axis=0)) @ object_from_palm.T + [0.02, 0.0, 0.0]
     normals = -pads @ object_from_palm.T
     network = RCVAE(RCVAEConfig(kernels=(7, 5, 5, 5, 3), channels=(2, 2, 2, 2, 2), hidden=8, latent=4), seed=3)
     with torch.no_grad():

@@ -169,6 +169,7 @@ def test_depth_of_another_frame(robot):
         ({"seed": 2**64 - 1}, ("seed", str(2**64 - 1), "2^63")),
         ({"filters": GraspFilters(use=True, max_residual=2.0)}, ("max_residual", "2.0", "[0.0, 1.0]")),
         ({"filters": GraspFilters(use=True, max_spread=float("nan"))}, ("max_spread", "nan", "3.1416")),
+        ({"filters": GraspFilters(use=True, table_plane=[0.0, 0.0, 0.0, 1.0])}, ("table_plane", "normal")),
     ],
 )
 def test_fields_out_of_bounds(robot, request_, words):

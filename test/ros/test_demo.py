@@ -61,6 +61,23 @@ def test_two_rounds(model, tmp_path):
     assert children_of(os.getpid()) == before
 
 
+def test_an_outcome_that_the_recorder_does_not_confirm_is_counted_and_other_ends_are_not_hidden():
+    class Waiting:
+        def __init__(self, code):
+            self.code = code
+
+        def spin_until(self, found, timeout_s, what):
+            assert not found()
+            raise GmiError(self.code, what)
+
+    client = object.__new__(demo_room._Client)
+    client._recorded, client._session = {}, Waiting(ErrorCode.TIMEOUT)
+    assert not client._acknowledged("one")
+    client._session = Waiting(ErrorCode.INTERNAL)
+    with pytest.raises(GmiError, match="to store outcome one"):
+        client._acknowledged("one")
+
+
 def test_a_node_that_dies_is_named_with_its_last_words(model, tmp_path, monkeypatch):
     starts = demo_room._starts
 

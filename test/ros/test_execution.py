@@ -1,14 +1,19 @@
 """A grasp that is executed has one end, and it is told: as grasp_outcome, under the execution's own name."""
 
+import threading
 import time
 import uuid
 
 import pytest
 from std_srvs.srv import Trigger
 
+from gmi_ros.action import ExecuteGrasp
 from gmi_ros.core.errors import ErrorCode
-from gmi_ros.msg import Contact, GraspOutcome
+from gmi_ros.msg import Contact, GraspOutcome, Observation
+from gmi_ros.ros import mock_hand
+from gmi_ros.ros.convert_outcome import episode_from_messages
 from gmi_ros.ros.mock_hand import MockHand
+from gmi_ros.srv import SynthesizeGrasp
 
 pytestmark = pytest.mark.ros
 
@@ -70,6 +75,43 @@ def test_a_hand_that_breaks_is_told_with_its_words(bench):
     assert outcome.error_code == ErrorCode.EXECUTION_FAILED and "finger F2" in outcome.message and not outcome.success
 
 
+def test_a_code_that_is_not_ours_is_told_as_a_number(bench, monkeypatch):
+    b = bench("fail")
+    with monkeypatch.context() as patch:
+        patch.setattr(mock_hand, "execution_result", lambda *_: ExecuteGrasp.Result(error_code=7))
+        outcome = b.outcome(b.execute().execution_id)
+    assert outcome.reason == "error_7" and outcome.error_code == 7 and not outcome.success
+    assert b.robot.node.statistics["ended.error_7"] == 1
+    b.hand.behaviour = "succeed"
+    assert b.outcome(b.execute().execution_id).success
+    assert b.robot.node.statistics["ended.OK"] == 1
+
+
+def test_an_end_that_cannot_be_told_leaves_the_node_alive(bench, monkeypatch):
+    b = bench("succeed")
+    execution = b.robot.node._execution
+    told = threading.Event()
+
+    def broken(*_):
+        told.set()
+        raise RuntimeError("no words")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(execution, "_ended", broken)
+        assert b.execute().goal_accepted and told.wait(10.0)
+    b.live.until(lambda: execution.status == "idle", "the end")
+    assert b.outcome(b.execute().execution_id).success
+
+
+def test_the_observation_comes_once_more_before_its_outcome(bench):
+    b = bench("succeed")
+    observations = b.robot.heard(Observation, "/grasp_synthesizer/observation", retained=True)
+    answer = b.execute()
+    b.outcome(answer.execution_id)
+    b.live.until(lambda: [o.id for o in observations] == [answer.observation_id] * 2, "the observation, twice")
+    assert str(observations[0]) == str(observations[1])
+
+
 def test_nobody_to_execute(bench):
     b = bench()
     answer = b.execute()
@@ -95,6 +137,8 @@ def test_a_server_that_leaves_in_the_middle_of_a_goal(bench):
     outcome = b.outcome(answer.execution_id, timeout=5.0)
     assert outcome.error_code == ErrorCode.ACTION_SERVER_LOST and "execute_grasp" in outcome.message
     assert not outcome.success and all(contact.state == Contact.UNKNOWN for contact in outcome.contacts_reached)
+    assert outcome.wrist_pose_reached.header.frame_id == ""  # nobody knows
+    assert episode_from_messages(outcome, None).camera_from_palm is not None  # the planned one
     b.live.stop(b.hand)
     b.serve("succeed")
     assert b.outcome(b.execute().execution_id).success
@@ -149,6 +193,32 @@ def test_deactivating_cancels(bench):
     b.live.until(lambda: b.robot.node._execution.status == "idle", "the end")
 
 
+def test_deactivating_before_the_server_has_answered_cancels_without_an_outcome(bench, monkeypatch):
+    b = bench("slow")
+    deciding, gate, take = threading.Event(), threading.Event(), MockHand._on_goal
+
+    def slow_to_decide(hand, goal):
+        deciding.set()
+        assert gate.wait(10.0)
+        return take(hand, goal)
+
+    b.live.stop(b.hand)
+    monkeypatch.setattr(MockHand, "_on_goal", slow_to_decide)
+    b.serve("slow")
+    b.robot.show()
+    future = b.robot.client.call_async(SynthesizeGrasp.Request(seed=1, execute=True))
+    assert deciding.wait(10.0)
+    b.robot.node.deactivate()
+    b.live.until(future.done, "the answer")
+    answer = future.result()
+    assert answer.error_code == ErrorCode.CANCELLED and not answer.goal_accepted and "deactivated" in answer.message
+    cancelled = threading.Event()
+    monkeypatch.setattr(mock_hand, "execution_result", lambda *_: (cancelled.set(), ExecuteGrasp.Result())[1])
+    gate.set()
+    assert cancelled.wait(4.0)  # the server took it after all, and a phase takes 5 s
+    assert not b.outcomes and b.robot.node._execution.status == "idle" and not b.robot.node._sent
+
+
 def test_a_degenerate_frame_is_never_executed(bench, draw):
     b = bench("succeed")
     b.robot.show(draw(((70, 45, 16, 16, 1),)))
@@ -161,4 +231,7 @@ def test_a_stale_frame_is_never_executed(bench):
     b = bench("succeed")
     b.robot.show(age=25.0)
     answer = b.robot.ask(execute=True)
+    assert answer.error_code == ErrorCode.STALE_FRAME and "at most 20.000 s" in answer.message and not b.hand.goals
+    assert b.robot.ask(max_age=60.0).success  # to look at, not to execute
+    answer = b.robot.ask(execute=True, max_age=60.0)
     assert answer.error_code == ErrorCode.STALE_FRAME and "at most 20.000 s" in answer.message and not b.hand.goals

@@ -115,12 +115,16 @@ def test_the_target_frame_moves_everything_and_changes_nothing(make_robot, live)
     pose = [0.5, 0.1, 0.9, 1.0, 0.0, 0.0, 0.0]  # upside down over the table
     mount = [0.0, 0.0, 0.1, 0.0, 0.0, 0.0, 1.0]
     robot = make_robot(target_frame="base_link", camera_pose=pose, hand_mount_from_palm=mount)
+    views = robot.heard(Image, "/grasp_synthesizer/network_view")
+    robot.live.until(lambda: robot.node._view.get_subscription_count(), "the subscription")
     frame = robot.show()
     best = robot.ask().grasps[0]
     assert best.header.frame_id == "base_link" and best.header.stamp.nanosec == frame.stamp_ns % 10**9
     base_from_camera = poses.from_xyzw(np.array(pose[:3]), np.array(pose[3:]))
     camera = grasp_from_message(best, base_from_camera)
     np.testing.assert_allclose(base_from_camera @ camera.camera_from_palm, pose_matrix(best.wrist_pose), atol=1e-12)
+    robot.live.until(lambda: views, "the network's view")
+    assert views[0].header.frame_id == frame.frame_id and views[0].header.stamp == best.header.stamp
     assert best.wrist_pose.position.z < 0.9 and best.lift_direction.z > 0.99
     palm_from_mount = poses.inverse(pose_matrix(best.wrist_pose)) @ pose_matrix(best.mount_pose)
     np.testing.assert_allclose(palm_from_mount[:3, 3], [0, 0, -0.1], atol=1e-12)

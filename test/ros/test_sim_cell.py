@@ -15,6 +15,7 @@ from gmi_ros.msg import Contact
 from gmi_ros.ros.convert import frame_from_messages, nanoseconds, pose_message
 from gmi_ros.ros.frame_source import TOPICS
 from gmi_ros.ros.sim_cell import SimCell
+from gmi_ros.sim.world import Pick
 
 pytestmark = pytest.mark.ros
 
@@ -107,11 +108,59 @@ def test_a_goal_is_tried_by_physics_and_told_truly(bench):
     assert answer.status == GoalStatus.STATUS_SUCCEEDED  # carried out; the verdict is in the result
     assert not result.success and result.error_code == 0 and result.judged_by == "simulation"
     assert result.reason == "no_contact" and abs(result.height_lifted) < 0.01
-    assert [c.state for c in result.contacts_reached] == [Contact.UNKNOWN] * 3
+    assert [c.state for c in result.contacts_reached] == [Contact.CLOSED_EMPTY] * 3
     assert list(result.joints_reached.name) == list(JOINTS) and result.joints_reached.position[1] > 1.0
     bench.live.until(lambda: "verdict" in phases, "the last phase")
     assert phases == ["approach", "closing", "verdict"]
     assert bench.frame(after_ns=bench.user.get_clock().now().nanoseconds).labels() == [1]
+
+
+def picked(reason: str, touched=(False, False, False)) -> Pick:
+    nothing = np.full((3, 3), np.nan)
+    return Pick(reason == "held", reason, nothing, nothing, np.array(touched), np.zeros(4), np.eye(4), 0.0)
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_a_picture_from_before_an_attempt_is_no_ground_for_another(bench, monkeypatch, broken):
+    def pick(*_):
+        if broken:
+            raise RuntimeError("the physics broke")
+        return picked("slipped")
+
+    monkeypatch.setattr(bench.cell._world, "pick", pick)
+    goal = bench.goal()
+    answer = bench.result(bench.send(goal))
+    assert answer.status == (GoalStatus.STATUS_ABORTED if broken else GoalStatus.STATUS_SUCCEEDED)
+    assert not bench.send(goal).accepted
+    assert bench.send(bench.goal()).accepted
+
+
+def test_a_cancel_after_the_end_changes_nothing_and_one_before_it_cancels(bench, monkeypatch):
+    for reason, status in (("held", GoalStatus.STATUS_SUCCEEDED), ("cancelled", GoalStatus.STATUS_CANCELED)):
+
+        def pick(plan, tell, cancelled, reason=reason):
+            bench.live.until(cancelled, "the cancel")
+            return picked(reason)
+
+        monkeypatch.setattr(bench.cell._world, "pick", pick)
+        handle = bench.send(bench.goal())
+        handle.cancel_goal_async()
+        answer = bench.result(handle)
+        assert answer.status == status and answer.result.success == (reason == "held")
+
+
+@pytest.mark.parametrize(
+    ("reason", "states"),
+    [
+        ("no_contact", [Contact.CLOSED_EMPTY, Contact.IN_CONTACT, Contact.CLOSED_EMPTY]),
+        ("collided_on_approach", [Contact.UNKNOWN] * 3),
+        ("diverged", [Contact.UNKNOWN] * 3),
+    ],
+)
+def test_each_finger_tells_whether_it_touched_once_it_has_closed(bench, monkeypatch, reason, states):
+    monkeypatch.setattr(bench.cell._world, "pick", lambda *_: picked(reason, (False, True, False)))
+    result = bench.result(bench.send(bench.goal())).result
+    assert [c.state for c in result.contacts_reached] == states
 
 
 @pytest.mark.parametrize(

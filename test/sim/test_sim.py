@@ -132,7 +132,9 @@ def test_the_pads_friction_is_what_acts(hand):
     contacts = [cell.data.contact[i] for i in range(cell.data.ncon)]
     bodies = [set(cell.model.geom_bodyid[c.geom].tolist()) for c in contacts]
     fingers = set(cell.distal_bodies.tolist())
-    slides = {c.friction[0] for c, pair in zip(contacts, bodies, strict=True) if cell.object_body in pair and pair & fingers}
+    slides = {
+        c.friction[0] for c, pair in zip(contacts, bodies, strict=True) if cell.object_body in pair and pair & fingers
+    }
     assert slides <= {hand.friction.pad, hand.friction.metal} and hand.friction.pad in slides
 
 
