@@ -18,9 +18,9 @@ from gmi_ros.core import poses
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.frame import Frame, Intrinsics
 from gmi_ros.core.grasp import FINGERS, JOINTS, Grasp, WristStatus
-from gmi_ros.core.images import canonical_depth, canonical_mask, canonical_rgb
 from gmi_ros.core.observation import WINDOW_M, Observation
 from gmi_ros.core.version import version
+from gmi_ros.experience.bags import FrameSet, set_to_frame
 from gmi_ros.pipeline import Synthesis
 from gmi_ros.ros.compat import image_array
 
@@ -142,20 +142,10 @@ def frame_from_messages(rgb: Image, depth: Image, info: CameraInfo, mask: Image)
     Raises:
         GmiError: BAD_INTRINSICS, UNREGISTERED_DEPTH, UNKNOWN_ENCODING, SIZE_MISMATCH.
     """
-    intrinsics = intrinsics_of(info)
-    if depth.header.frame_id != rgb.header.frame_id:
-        raise GmiError(
-            ErrorCode.UNREGISTERED_DEPTH,
-            f"the depth is in frame {depth.header.frame_id!r}, the rgb image in {rgb.header.frame_id!r}: "
-            "both must be the same (take the camera's registered or aligned depth)",
-        )
-    return Frame(
-        rgb=canonical_rgb(_pixels("rgb/image", rgb), rgb.encoding),
-        depth=canonical_depth(_pixels("depth/image", depth), depth.encoding),
-        mask=canonical_mask(_pixels("segmentation/mask", mask), mask.encoding),
-        intrinsics=intrinsics,
-        stamp_ns=nanoseconds(rgb.header.stamp),
-        frame_id=rgb.header.frame_id,
+    topics = {id(rgb): "rgb/image", id(depth): "depth/image", id(mask): "segmentation/mask"}
+    stamps = tuple(nanoseconds(m.header.stamp) for m in (rgb, depth, info, mask))
+    return set_to_frame(
+        FrameSet(rgb, depth, info, mask, stamps), to_array=lambda image: _pixels(topics[id(image)], image)
     )
 
 
