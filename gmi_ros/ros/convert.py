@@ -131,11 +131,6 @@ def camera_info_message(intrinsics: Intrinsics, header: Header) -> CameraInfo:
     )
 
 
-def intrinsics_of(message: CameraInfo) -> Intrinsics:
-    """Raises GmiError BAD_INTRINSICS where K is not usable."""
-    return Intrinsics.from_k(message.width, message.height, message.k)
-
-
 def frame_from_messages(rgb: Image, depth: Image, info: CameraInfo, mask: Image) -> Frame:
     """The frame, with the stamp and the frame_id of the rgb image.
 

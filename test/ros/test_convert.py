@@ -7,6 +7,7 @@ from scipy.spatial.transform import Rotation
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from gmi_ros.core.frame import Intrinsics
 from gmi_ros.core import poses
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.images import canonical_depth, canonical_mask, canonical_rgb
@@ -154,4 +155,5 @@ def test_an_observation_keeps_what_the_network_saw(draw, weights):
     np.testing.assert_array_equal(pixels.image, found.observation.image)
     pose = convert.pose_matrix(message.object_pose)
     np.testing.assert_allclose(pose, found.object_frame.camera_from_object, atol=1e-15)
-    assert convert.intrinsics_of(message.camera_info) == frame.intrinsics
+    info = message.camera_info
+    assert Intrinsics.from_k(info.width, info.height, info.k) == frame.intrinsics
