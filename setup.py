@@ -20,7 +20,8 @@ def data_files(*folders: str) -> list[tuple[str, list[str]]]:
 
 
 BAGS = ["rosbags>=0.11,<0.12", "rosbags-image[opencv-headless]>=0.10,<0.11", "zstandard>=0.22,<1"]
-SIM = ["mujoco>=4.0,<5"]
+SIM = ["mujoco>=4.0,<5", "trimesh>=4.4,<6", "coacd>=1.0,<2"]
+DASK = ["distributed>=2024.8,<2027"]
 TRAIN = ["matplotlib>=3.8,<4"]
 
 setup(
@@ -41,6 +42,12 @@ setup(
         "pillow>=10,<14",
         "tqdm>=4.66,<5",
     ],
-    extras_require={"sim": SIM, "train": TRAIN, "bags": BAGS, "dev": [*SIM, *TRAIN, *BAGS, "pytest>=8,<10"]},
+    extras_require={
+        "sim": SIM,
+        "dask": DASK,
+        "train": TRAIN,
+        "bags": BAGS,
+        "dev": [*SIM, *DASK, *TRAIN, *BAGS, "pytest>=8,<10"],
+    },
     entry_points={"console_scripts": ["gmi = gmi_ros.cli.main:main"]},
 )

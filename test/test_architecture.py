@@ -28,10 +28,10 @@ PACKAGES = {
     "core": ARRAYS,
     "hand": ARRAYS | {"yaml"},
     "learning": ARRAYS | {"torch", "safetensors", "tqdm"},
-    "sim": ARRAYS | {"mujoco", "yaml", "tqdm", "dask", "distributed"},
+    "sim": ARRAYS | {"mujoco", "yaml", "tqdm", "distributed", "trimesh", "coacd"},
     "experience": ARRAYS | {"rosbags", "zstandard", "yaml", "tqdm"},
     "pipeline": ARRAYS,
-    "evaluation": ARRAYS | {"torch", "tqdm"},
+    "evaluation": ARRAYS | {"torch", "safetensors", "tqdm"},
     "report": ARRAYS | {"matplotlib", "PIL", "tqdm"},
     "cli": ARRAYS | {"yaml", "PIL", "tqdm"},
 }

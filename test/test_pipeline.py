@@ -36,7 +36,7 @@ class Repeats:
 @pytest.fixture(scope="module")
 def frame():
     cell = Cell(find_object("can_0"), None)
-    camera = Camera(KINECT, look_at(np.array([0, 0, 0.05]), 0.3, 1.0, 0.7), np.array([0.0, 0.0, 1.0]))
+    camera = Camera(KINECT, look_at(np.array([0, 0, 0.05]), 0.3, 1.0, 0.7))
     return render(cell.model, cell.data, camera, {cell.object_body: 1}, stamp_ns=255)
 
 

@@ -14,12 +14,10 @@ from gmi_ros.hand.starts import default_starts
 from gmi_ros.hand.wrist import solve_wrist
 from gmi_ros.learning.checkpoint import GraspModel
 from gmi_ros.pipeline import STAGES, synthesize
-from gmi_ros.sim.candidates import sample_plan
-from gmi_ros.sim.collect import CANDIDATES, batch_object, run_batch
-from gmi_ros.sim.objects import find_object
-from gmi_ros.sim.scenario import settle_object
+from gmi_ros.sim.collect import Job, TrialOptions, run_batch, try_candidates
+from gmi_ros.sim.splits import objects_of
 from gmi_ros.sim.tape import RecordingCell
-from gmi_ros.sim.trial import run
+from gmi_ros.sim.trial import COLLIDED
 from gmi_ros.sim.world import World
 
 WRIST_BATCH = 64
@@ -109,36 +107,33 @@ def bench_collect(hand: BarrettHand, batches: int, seed: int = 1) -> dict[str, f
     """Picking trials, as `gmi collect` makes them in one process, against a bare loop of their very steps.
 
     A trial is a function of its seed, so the same trials are run twice: timed as they are, and once more in a cell that
-    notes state and controls before every step. The bare loop then does nothing but those steps.
+    notes state and controls before every step. The bare loop then does nothing but those steps. Objects are the first
+    of the training classes, in turn; their models are compiled beforehand, as they are for all but the first batches of
+    a collection.
     """
-    elapsed, trials, successes = 0.0, 0, 0
+    elapsed, found = 0.0, []
     steps, raw_elapsed = 0, 0.0
-    for batch in range(batches):
-        start = time.perf_counter()
-        records = run_batch(batch, seed, n_views=1).records
-        elapsed += time.perf_counter() - start
-        trials += CANDIDATES
-        successes += sum(r.result.success for r in records)
-        n, seconds = _recorded(batch, seed, hand).replay()
+    for job in (Job(model, 0, seed, TrialOptions()) for model in objects_of("train")[:batches]):
+        cell = RecordingCell(job.object_model, hand)
+        try_candidates(cell, job)
+        n, seconds = cell.replay()
         steps += n
         raw_elapsed += seconds
+        run_batch(job._replace(number=1))
+        start = time.perf_counter()
+        found += run_batch(job).records
+        elapsed += time.perf_counter() - start
+    closings = sum(r.result.reason != COLLIDED for r in found)
+    successes = sum(r.result.success for r in found)
     return {
         "steps_per_s": round(steps / elapsed, 1),
         "raw_steps_per_s": round(steps / raw_elapsed, 1),
         "efficiency": round(raw_elapsed / elapsed, 4),
-        "trials_per_s": round(trials / elapsed, 2),
-        "trials": trials,
+        "trials_per_s": round(len(found) / elapsed, 2),
+        "closings_per_s": round(closings / elapsed, 2),
+        "successes_per_s": round(successes / elapsed, 2),
+        "trials": len(found),
+        "closings": closings,
         "successes": successes,
         "steps": steps,
     }
-
-
-def _recorded(batch: int, seed: int, hand: BarrettHand) -> RecordingCell:
-    """The cell after all trials of a batch, with their steps on its tape: the draws are those of `run_batch`."""
-    cell = RecordingCell(find_object(batch_object(batch)), hand)
-    world_from_object = settle_object(cell, np.random.default_rng([seed, batch]))
-    for candidate in range(CANDIDATES):
-        rng = np.random.default_rng([seed, batch, candidate])
-        cell.reset(world_from_object)
-        run(cell, sample_plan(cell, rng))
-    return cell

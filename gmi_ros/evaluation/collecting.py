@@ -1,93 +1,162 @@
 """Collecting simulated trials into an experience store: resumable, and the same whoever does the work."""
 
 import time
-from itertools import islice
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
+from typing import Protocol
 
+import numpy as np
 from tqdm import tqdm
 
 from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.evaluation.goal import Goal, Tally, total
 from gmi_ros.evaluation.recipes import episodes_of
-from gmi_ros.experience.episode import Episode
+from gmi_ros.experience.episode import Episode, derived_id
 from gmi_ros.experience.store import Store
-from gmi_ros.sim.collect import CANDIDATES, batches, run_batch
+from gmi_ros.sim.collect import CANDIDATES, TRIALS_PER_SEED, Batch, Job, TrialOptions, run_batch
+from gmi_ros.sim.objects import ObjectModel
 
-SPLITS = ("train",)
+LARGEST_SEED = 2**31 - 1
+
+
+class Engine(AbstractContextManager, Protocol):
+    """Who runs the batches (sim.engines)."""
+
+    def run(self, jobs: Iterable[Job]) -> Generator[Batch, None, None]:
+        """The batch of each job, in the order of the jobs. Takes jobs ahead of the batches that it gives."""
 
 
 def collect(
     out: Path,
-    n_trials: int | None = None,
-    n_successes: int | None = None,
-    split: str = "train",
-    workers: int = 2,
+    split: str,
+    objects: Sequence[ObjectModel],
+    goal: Goal,
+    engine: Engine,
     seed: int = 1,
-    n_views: int = 1,
+    options: TrialOptions = TrialOptions(),
     progress: bool = True,
 ) -> dict:
-    """Run picking trials until the store holds `n_successes` successful trials, or `n_trials` trials.
+    """Run picking trials until the store holds what the goal asks for.
 
-    Trials are made in whole batches of CANDIDATES on one resting pose, so numbers are rounded up to those. A store that
-    was begun is continued: batches are committed in order, so the next one is known.
+    The unit is a batch of CANDIDATES trials of one object at rest in one pose, so numbers are rounded up to those.
+    Batches are committed whole, in the goal's order: a store that was begun is continued where it ended.
 
     Returns:
-        trials and successes in the store, trials_per_s and steps_per_s of this run, and the store's path.
+        trials, closings (trials that came to close the hand), successes and objects in the store; given_up (names);
+        trials_per_s, closings_per_s, successes_per_s and steps_per_s of this run; the store's path.
 
     Raises:
-        GmiError: BAD_REQUEST for an unknown split, no goal, or a store begun with another seed or number of views; the
-            store's errors.
+        GmiError: BAD_REQUEST for a bad seed, no objects, or a store begun with other objects, another seed or other
+            options; the store's and the engine's errors.
     """
-    if split not in SPLITS:
-        raise GmiError(ErrorCode.BAD_REQUEST, f"split must be one of {', '.join(SPLITS)}, got {split!r}")
-    goals = {"trials": n_trials, "successes": n_successes, "workers": workers, "views": n_views}
-    for name, value in goals.items():
-        if value is not None and value < 1:
-            raise GmiError(ErrorCode.BAD_REQUEST, f"{name} must be at least 1, got {value}")
-    if n_trials is None and n_successes is None:
-        raise GmiError(ErrorCode.BAD_REQUEST, "say how much to collect: a number of trials or of successes")
-
+    if not 0 <= seed <= LARGEST_SEED:
+        raise GmiError(ErrorCode.BAD_REQUEST, f"seed must be in [0, {LARGEST_SEED}], got {seed}")
+    models = {model.name: model for model in objects}
+    if not models:
+        raise GmiError(ErrorCode.BAD_REQUEST, "there is no object to collect trials of: at least 1 is needed")
     with Store(out, "rw") as store:
-        done = {e.trial_seed: e.success for e in store.episodes(split=split)}
-        first = max(done, default=-1) // CANDIDATES + 1
-        if first:
-            _check_continues(store, split, seed, n_views)
-        trials, successes, before = first * CANDIDATES, sum(done.values()), first * CANDIDATES
-        goal, count = (n_successes, successes) if n_successes is not None else (n_trials, trials)
-        started, steps = time.perf_counter(), 0
-        with tqdm(total=goal, initial=count, disable=not progress, unit=" trials", dynamic_ncols=True) as bar:
-            while count < goal:
-                for records, n_steps in batches(first, seed, n_views, workers):
-                    store.add_many([e for r in records for e in episodes_of(r, split)])
-                    trials += CANDIDATES
-                    steps += n_steps
-                    successes += sum(r.result.success for r in records)
-                    count = successes if n_successes is not None else trials
-                    bar.update(count - bar.n)
-                    bar.set_postfix(trials=trials, successes=successes)
-                    if count >= goal:
-                        break
-    elapsed = time.perf_counter() - started
+        tally = _stored_tally(store, split, models)
+        before, started, steps = total(tally), time.perf_counter(), 0
+        if before.trials:
+            _check_continues(store, split, models, seed, options)
+        with _bar(goal, before, progress) as bar:
+            for batch in batches(goal, tally, engine, models, seed, options):
+                store.add_many([e for record in batch.records for e in episodes_of(record, split)])
+                steps += batch.n_steps
+                now = total(tally)
+                bar.set_postfix(trials=now.trials, successes=now.successes, refresh=False)
+                bar.update(goal.count(now) - bar.n)
+    elapsed, now = time.perf_counter() - started, total(tally)
     return {
-        "trials": trials,
-        "successes": successes,
-        "trials_per_s": (trials - before) / elapsed,
+        "trials": now.trials,
+        "closings": now.closings,
+        "successes": now.successes,
+        "objects": len(tally),
+        "given_up": goal.given_up(tally),
+        "trials_per_s": (now.trials - before.trials) / elapsed,
+        "closings_per_s": (now.closings - before.closings) / elapsed,
+        "successes_per_s": (now.successes - before.successes) / elapsed,
         "steps_per_s": steps / elapsed,
         "out": str(out),
     }
 
 
-def _check_continues(store: Store, split: str, seed: int, n_views: int) -> None:
-    """The first batch of the store must be what this run would make."""
-    wanted = [e for record in run_batch(0, seed, n_views).records for e in episodes_of(record, split)]
-    found = [e for e in islice(store.episodes(split=split), len(wanted) + 1) if e.trial_seed < CANDIDATES]
-    if [_trial(e) for e in found] != [_trial(e) for e in wanted]:
-        raise GmiError(
-            ErrorCode.BAD_REQUEST,
-            f"{store.path} was begun with another seed or number of views than {seed} and {n_views}, or by a version "
-            "whose trials differ: name a new file, or the same seed and views",
-        )
+def batches(
+    goal: Goal,
+    tally: dict[str, Tally],
+    engine: Engine,
+    models: dict[str, ObjectModel],
+    seed: int,
+    options: TrialOptions,
+) -> Iterator[Batch]:
+    """The batches that lead from the tally to the goal, in the goal's order; the tally is kept.
+
+    What is run ahead supposes that nothing succeeds meanwhile. Where that proves wrong it is thrown away.
+    """
+    while goal.next_object(tally) is not None:
+        jobs = (Job(models[name], number, seed, options) for name, number in _upcoming(goal, tally, seed))
+        with closing(engine.run(jobs)) as done:
+            for batch in done:
+                name = batch.records[0].object_name
+                if name != goal.next_object(tally):
+                    break
+                for r in batch.records:
+                    tally[name] = tally[name].plus(r.trial_seed, r.result.success, r.result.reason)
+                yield batch
+
+
+def _upcoming(goal: Goal, tally: Mapping[str, Tally], seed: int) -> Iterator[tuple[str, int]]:
+    """Object and number of the batches to come, as long as those that are not in the tally yet fail."""
+    ahead = {name: t.next_batch for name, t in tally.items()}
+    while True:
+        expected = {name: t.failed_until(seed, ahead[name]) for name, t in tally.items()}
+        if (name := goal.next_object(expected)) is None:
+            return
+        yield name, ahead[name]
+        ahead[name] += 1
+
+
+def _stored_tally(store: Store, split: str, models: dict[str, ObjectModel]) -> dict[str, Tally]:
+    tally = {name: Tally() for name in models}
+    for name, success, reason, n, last_seed in store.tally(split):
+        if name not in tally:
+            why = f"it holds trials of {name!r} in split {split!r}, which is not among the {len(tally)} objects given"
+            raise _other_run(store.path, why)
+        tally[name] = tally[name].plus(last_seed, success, reason, n)
+    return tally
+
+
+def _check_continues(
+    store: Store, split: str, models: dict[str, ObjectModel], seed: int, options: TrialOptions
+) -> None:
+    """One batch of the store, with a success where there is one, must be what this run would make."""
+    first = next(store.episodes(split=split))
+    begun_with = first.trial_seed // TRIALS_PER_SEED
+    if begun_with != seed:
+        raise _other_run(store.path, f"it was begun with seed {begun_with}, not {seed}")
+    first = next(store.episodes(success=True, split=split), first)
+    number = first.trial_seed % TRIALS_PER_SEED // CANDIDATES
+    for record in run_batch(Job(models[first.object_name], number, seed, options)).records:
+        made = episodes_of(record, split)
+        one_more = derived_id(split, record.object_name, record.trial_seed, len(made))
+        same = all(e.outcome_id in store and _trial(store.get(e.outcome_id)) == _trial(e) for e in made)
+        if not same or one_more in store:
+            why = "it was begun with other options (views, pin, mass, friction, noise) or by a version whose trials differ"
+            raise _other_run(store.path, why)
 
 
 def _trial(episode: Episode) -> tuple:
     """What was tried on what, seen from where, and how it ended."""
-    return episode.outcome_id, episode.success, episode.recipe["object"], episode.recipe["camera"]
+    joints = None if episode.joints is None else np.float32(episode.joints).tolist()
+    return episode.success, episode.reason, episode.recipe, joints
+
+
+def _bar(goal: Goal, before: Tally, progress: bool) -> tqdm:
+    unit, end = (" trials", goal.trials) if goal.successes is None else (" successes", goal.successes)
+    return tqdm(total=end, initial=goal.count(before), disable=not progress, unit=unit, dynamic_ncols=True)
+
+
+def _other_run(path: Path, why: str) -> GmiError:
+    hint = "name a new file, or what it was begun with"
+    return GmiError(ErrorCode.BAD_REQUEST, f"{path} cannot be continued: {why}; {hint}")

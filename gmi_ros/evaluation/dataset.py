@@ -1,49 +1,55 @@
 """Training pairs from experience stores: successes with their observations, as arrays for the learner."""
 
-import multiprocessing
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from gmi_ros.core.errors import ErrorCode, GmiError
-from gmi_ros.evaluation.recipes import grasp_in_view, render_episode
+from gmi_ros.evaluation.images import images_of
+from gmi_ros.evaluation.recipes import grasp_in_view
 from gmi_ros.experience.episode import Episode
 from gmi_ros.experience.store import Store
 from gmi_ros.learning.dataset import GraspData
+from gmi_ros.sim.objects import ObjectModel
+from gmi_ros.sim.splits import TEST_SPLITS
 
-_CHUNK = 64
 
-
-def load_grasp_data(stores: Iterable[Path], workers: int = 2, progress: bool = True) -> GraspData:
+def load_grasp_data(
+    stores: Iterable[Path],
+    workers: int = 2,
+    progress: bool = True,
+    meshes: Sequence[ObjectModel] = (),
+    held_out: bool = False,
+    cache: Path | None = None,
+) -> GraspData:
     """The successful grasps of these stores with all three contacts known, each with the images it is seen in.
 
     Simulated episodes are rendered from their recipes, others bring their pixels. Simulated grasps of one object at
     rest in one pose belong to each other's views too, where the view is not far off their approach: one image, many
     grasps, which is what the network is to learn (paper, IV-A1).
 
+    Args:
+        meshes: a user's own objects that were collected.
+        held_out: take records of the test splits, which nothing may be trained on.
+        cache: folder that keeps the rendered images; None renders them anew.
+
     Raises:
-        GmiError: BAD_REQUEST where there is no such grasp; the stores' errors.
+        GmiError: BAD_REQUEST where there is no such grasp, or one of a test split; the stores' and the cache's errors.
     """
     episodes = [e for path in stores for e in _successes(Path(path))]
     if not episodes:
         listed = ", ".join(str(p) for p in stores)
         raise GmiError(ErrorCode.BAD_REQUEST, f"no successful grasp with its contacts in {listed}: nothing to train on")
+    tested = sorted({e.split for e in episodes} & set(TEST_SPLITS))
+    if tested and not held_out:
+        raise GmiError(
+            ErrorCode.BAD_REQUEST, f"records of {', '.join(tested)} are for testing: nothing may be trained on them"
+        )
     views = list({e.observation_id: e for e in reversed(episodes)}.values())[::-1]
-    rgb = np.empty((len(views), 64, 64, 3), np.uint8)
-    depth = np.empty((len(views), 64, 64), np.float16)
-    mask = np.empty((len(views), 64, 64), bool)
-    rendered = _render_all(views, workers)
-    for i, pixels in enumerate(tqdm(rendered, "rendering", len(views), disable=not progress, dynamic_ncols=True)):
-        rgb[i], depth[i], mask[i] = pixels
     image_index, pair_episodes, grasps = _pairs(views, episodes)
     return GraspData(
-        rgb=rgb,
-        depth=depth,
-        mask=mask,
+        **images_of(views, {m.name: m for m in meshes}, workers, progress, cache),
         image_index=image_index,
         grasps=grasps,
         object_id=_numbered(e.object_name for e in pair_episodes),
@@ -84,24 +90,3 @@ def _numbered(names: Iterable[str]) -> np.ndarray:
     names = list(names)
     numbers = {name: i for i, name in enumerate(sorted(set(names)))}
     return np.array([numbers[name] for name in names])
-
-
-def _render_all(episodes: list[Episode], workers: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    if workers == 1:
-        for chunk in _chunks(episodes):
-            yield from _render(chunk)
-        return
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for rendered in pool.map(_render, _chunks(episodes)):
-            yield from rendered
-
-
-def _chunks(episodes: list[Episode]) -> Iterator[list[Episode]]:
-    stream = iter(episodes)
-    while chunk := list(islice(stream, _CHUNK)):
-        yield chunk
-
-
-def _render(episodes: list[Episode]) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    seen = [e.pixels if e.pixels is not None else render_episode(e) for e in episodes]
-    return [(s.rgb, s.depth.astype(np.float16), s.mask) for s in seen]

@@ -1,6 +1,8 @@
 """Simulated trials as records of the experience store, and back into pictures: the recipe of an observation."""
 
-from functools import lru_cache
+from collections.abc import Mapping
+from dataclasses import asdict
+from types import MappingProxyType
 
 import numpy as np
 
@@ -12,14 +14,17 @@ from gmi_ros.core.version import version
 from gmi_ros.experience.episode import Episode
 from gmi_ros.sim.camera import KINECT, Camera, render_observation
 from gmi_ros.sim.cell import Cell
-from gmi_ros.sim.collect import OFF_APPROACH, TrialRecord, contacts_in_view
-from gmi_ros.sim.objects import find_object
+from gmi_ros.sim.collect import CANDIDATES, OFF_APPROACH, TrialRecord, View, contacts_in_view
+from gmi_ros.sim.geometry import digest
+from gmi_ros.sim.objects import ObjectModel, find_object
+from gmi_ros.sim.scene import Physics
 
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
+MESHES = "meshes"  # the split of a user's own objects
 
 
 def episodes_of(record: TrialRecord, split: str) -> list[Episode]:
-    """One episode per view of a trial."""
+    """One episode per view of a trial; the failures of a batch share their observation."""
     found = []
     for index, view in enumerate(record.views):
         contacts, normals = contacts_in_view(record, view) or (None, None)
@@ -31,16 +36,17 @@ def episodes_of(record: TrialRecord, split: str) -> list[Episode]:
                 camera_from_object=view.object_frame.camera_from_object,
                 degenerate=view.object_frame.degenerate,
                 split=split,
-                class_name=record.object_name.rpartition("_")[0],
+                class_name=record.object_model.class_name,
                 object_name=record.object_name,
                 trial_seed=record.trial_seed,
+                observation_id="" if record.result.success else _scene_id(record, split),
                 view=index,
-                recipe=_recipe(record, view.camera, view.object_frame.depth),
+                recipe=_recipe(record, view, split),
                 contacts_reached=contacts,
                 normals_reached=normals,
                 joints=record.result.joints,
                 camera_from_palm=camera_from_world @ record.plan.world_from_palm,
-                reason="" if record.result.success else record.result.reason,
+                reason=record.result.reason,
                 judged_by="simulation",
                 height_lifted=record.result.height_lifted,
                 software_version=version(),
@@ -50,11 +56,19 @@ def episodes_of(record: TrialRecord, split: str) -> list[Episode]:
     return found
 
 
-def render_episode(episode: Episode) -> Observation:
+def _scene_id(record: TrialRecord, split: str) -> str:
+    return f"{split}/{record.object_name}/{record.trial_seed // CANDIDATES * CANDIDATES}/scene"
+
+
+def render_episode(episode: Episode, objects: Mapping[str, ObjectModel] = MappingProxyType({})) -> Observation:
     """The observation that a simulated episode was recorded with, rendered again from its recipe.
 
+    Args:
+        objects: by name, those that are not the package's: a user's meshes.
+
     Raises:
-        GmiError: BAD_REQUEST for an episode without a recipe, or with one of another version.
+        GmiError: BAD_REQUEST for an episode without a recipe, with one of another version, or of an object that is not
+            known or is not the one that was recorded.
     """
     recipe = episode.recipe
     if recipe is None or recipe.get("version") != RECIPE_VERSION:
@@ -62,14 +76,21 @@ def render_episode(episode: Episode) -> Observation:
         raise GmiError(
             ErrorCode.BAD_REQUEST, f"{episode.outcome_id}: recipe version {RECIPE_VERSION} needed, got {got}"
         )
-    cell = _cell(episode.object_name)
+    cell = _cell(object_of(episode, objects))
     cell.reset(_unpack(recipe["object"]))
-    light, table, thing = (tuple(recipe[k]) for k in ("light", "table", "rgb"))
-    camera = Camera(KINECT, _unpack(recipe["camera"]), np.array(light), table, thing)
+    camera = Camera(KINECT, _unpack(recipe["camera"]), recipe["look"], recipe.get("noise"))
     found = ObjectFrame(
         episode.camera_from_object.astype(float), episode.degenerate, np.nan, np.full(2, np.nan), recipe["depth"], 0, 1
     )
     return render_observation(cell.model, cell.data, camera, cell.object_body, found)
+
+
+def object_of(episode: Episode, objects: Mapping[str, ObjectModel] = MappingProxyType({})) -> ObjectModel:
+    """The object of a simulated episode. Raises as render_episode."""
+    model = objects.get(episode.object_name) or find_object(episode.object_name)
+    if episode.recipe.get("digest", digest(model)) != digest(model):
+        raise GmiError(ErrorCode.BAD_REQUEST, f"{episode.outcome_id}: {model.name} is not the mesh that was recorded")
+    return model
 
 
 def grasp_in_view(trial: Episode, view: Episode) -> np.ndarray | None:
@@ -87,31 +108,36 @@ def grasp_in_view(trial: Episode, view: Episode) -> np.ndarray | None:
     return np.concatenate([contacts, normals]).reshape(18).astype(np.float32)
 
 
-@lru_cache(maxsize=256)
-def _cell(name: str) -> Cell:
-    return Cell(find_object(name), None)
+_cells: dict[str, Cell] = {}  # of this process
 
 
-def _recipe(record: TrialRecord, camera: Camera, depth: float) -> dict:
+def _cell(model: ObjectModel) -> Cell:
+    key = digest(model)
+    if key not in _cells:
+        _cells[key] = Cell(model, None)
+    return _cells[key]
+
+
+def _recipe(record: TrialRecord, view: View, split: str) -> dict:
+    """Numbers that are float32 already, so that they are stored in four bytes and none is lost."""
+    physics = {"mass": record.physics.mass, "friction": record.physics.friction}
+    usual = asdict(Physics())
     return {
         "version": RECIPE_VERSION,
         "object": _pack(record.world_from_object),
-        "camera": _pack(camera.world_from_camera),
-        "light": _rounded(camera.to_light, 3),
-        "table": _rounded(camera.table_rgb, 3),
-        "rgb": _rounded(camera.object_rgb, 3),
-        "depth": round(depth, 5),
+        "camera": _pack(view.camera.world_from_camera),
+        "look": view.camera.look,
+        "depth": float(np.float32(view.object_frame.depth)),
+        **{name: value for name, value in physics.items() if value != usual[name]},
+        **({} if view.camera.noise is None else {"noise": view.camera.noise}),
+        **({"digest": digest(record.object_model)} if split == MESHES else {}),
     }
 
 
 def _pack(pose: np.ndarray) -> list[float]:
-    """Translation [m] and quaternion xyzw, to 1 um and 1e-6."""
-    return _rounded(np.concatenate([pose[:3, 3], poses.to_xyzw(pose)]), 6)
+    """Translation [m] and quaternion xyzw; exact for the poses that scenario.storable gives."""
+    return np.concatenate([pose[:3, 3], poses.to_xyzw(pose)]).astype(np.float32).tolist()
 
 
 def _unpack(numbers: list[float]) -> np.ndarray:
     return poses.from_xyzw(np.array(numbers[:3]), np.array(numbers[3:]))
-
-
-def _rounded(values, digits: int) -> list[float]:
-    return [round(float(v), digits) for v in values]

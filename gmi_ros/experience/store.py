@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gmi_ros.core.errors import ErrorCode, GmiError
-from gmi_ros.experience import packing, rows, schema
+from gmi_ros.experience import compressed, packing, rows, schema
 from gmi_ros.experience.episode import Episode
 from gmi_ros.experience.lock import WriterLock
 
@@ -25,6 +25,8 @@ class Store:
     def __init__(self, path: Path | str, mode: str = "r"):
         """Open for reading ("r") or for reading and writing ("rw", made where it does not exist).
 
+        A packed store (`.zst`, see experience.compressed) is read only.
+
         Raises:
             GmiError: FILE_NOT_FOUND, STORE_UNWRITABLE (no permission, disk full, another writer), STORE_CORRUPT (not a
                 store, damaged, another version), BAD_REQUEST for another mode.
@@ -32,6 +34,7 @@ class Store:
         if mode not in ("r", "rw"):
             raise GmiError(ErrorCode.BAD_REQUEST, f"mode must be r or rw, got {mode!r}")
         self.path, self._writable = Path(path), mode == "rw"
+        self._file, self._unpacked = self.path, None
         self._mutex = threading.RLock()
         self._writer_lock: WriterLock | None = None
         if self._writable:
@@ -39,9 +42,14 @@ class Store:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise GmiError(ErrorCode.STORE_UNWRITABLE, f"cannot write {self.path}: {error}") from error
+            if self.path.suffix == compressed.SUFFIX:
+                raise GmiError(ErrorCode.STORE_UNWRITABLE, f"{self.path} is packed: unpack it to go on writing")
             self._writer_lock = WriterLock(self.path)
         elif not self.path.is_file():
             raise GmiError(ErrorCode.FILE_NOT_FOUND, f"there is no store at {self.path}")
+        elif self.path.suffix == compressed.SUFFIX:
+            self._unpacked = compressed.Unpacked(self.path)
+            self._file = self._unpacked.path
         self._database: sqlite3.Connection | None = None
         try:
             with self._translated():
@@ -55,11 +63,11 @@ class Store:
 
     def _connect(self) -> sqlite3.Connection:
         # A write-ahead log needs a shared-memory file beside it; a medium where none can be made has no writer either.
-        name = self.path.absolute().as_uri()
+        name = self._file.absolute().as_uri()
         try:
             database = self._connect_to(name + ("?mode=rwc" if self._writable else "?mode=ro"))
         except sqlite3.OperationalError:
-            if self._writable or Path(f"{self.path}-wal").exists():
+            if self._writable or Path(f"{self._file}-wal").exists():
                 raise
             return self._connect_to(name + "?mode=ro&immutable=1")
         if self._writable:
@@ -90,6 +98,9 @@ class Store:
             if self._database is not None:
                 self._database.close()
                 self._database = None
+            if self._unpacked is not None:
+                self._unpacked.close()
+                self._unpacked = None
             if self._writer_lock is not None:
                 self._writer_lock.release()
                 self._writer_lock = None
@@ -133,6 +144,18 @@ class Store:
         query = f"SELECT count(*) FROM episodes e JOIN contexts c ON c.id = e.context WHERE {where}"
         with self._mutex, self._translated():
             return self._database.execute(query, values).fetchone()[0]
+
+    def tally(self, split: str) -> list[tuple[str, bool, str, int, int]]:
+        """Trials of a split (each once, however many views it has) by object and outcome, as rows of: the object's
+        name, success, reason, how many, and the largest trial_seed among them."""
+        query = (
+            "SELECT c.object_name, e.success, n.text, count(*), max(e.trial_seed) FROM episodes e "
+            "JOIN contexts c ON c.id = e.context JOIN names n ON n.id = e.reason "
+            "WHERE c.split = ? AND e.view = 0 GROUP BY c.object_name, e.success, n.text ORDER BY min(e.id)"
+        )
+        with self._mutex, self._translated():
+            found = self._database.execute(query, [split]).fetchall()
+        return [(name, bool(success), reason, n, seed % 2**64) for name, success, reason, n, seed in found]
 
     def __iter__(self) -> Iterator[Episode]:
         return self.episodes()

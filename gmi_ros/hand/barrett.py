@@ -118,17 +118,17 @@ class BarrettHand:
         )
         return replace(self, kinematics=kinematics)
 
-    def coupled_outer(self, inner: np.ndarray) -> np.ndarray:
+    def coupled_outer(self, inner: np.ndarray | float) -> np.ndarray | float:
         """Outer joint angles [rad] before breakaway."""
-        return np.asarray(inner, float) * self.outer_ratio
+        return inner * self.outer_ratio
 
-    def outer_after_breakaway(self, motor: np.ndarray, lock: np.ndarray) -> np.ndarray:
+    def outer_after_breakaway(self, motor: np.ndarray | float, lock: np.ndarray | float) -> np.ndarray | float:
         """Outer joint angles [rad] once the inner ones stopped at `lock` and the motors went on.
 
         motor: the motor's angle seen at the inner joint (motor / 125) [rad], at least `lock`.
         The outer link's angle from the knuckle keeps following the motor: outer = 4 motor / 3 - lock.
         """
-        return np.asarray(motor, float) * (1 + self.outer_ratio) - np.asarray(lock, float)
+        return motor * (1 + self.outer_ratio) - lock
 
     def tips(self, joints: np.ndarray, outer: np.ndarray | None = None) -> np.ndarray:
         """The DH tip points of F1, F2, F3, (..., 3, 3) [m] in {P}."""

@@ -14,7 +14,7 @@ SIZE = (720, 540)  # of the camera view [px]
 _ZOOM_M = 0.52  # width of the view at the object's depth [m]
 _AXIS_M, _NORMAL_M = 0.06, 0.03  # drawn lengths [m]
 _AXES = {"x": (235, 70, 70), "y": (70, 200, 90), "z": (80, 130, 255)}
-_FINGER_COLOURS = ((255, 170, 40), (60, 220, 220), (240, 90, 220))
+FINGER_COLOURS = ((255, 170, 40), (60, 220, 220), (240, 90, 220))
 _OUTLINE, _HAND, _PALM = (255, 255, 255), (205, 208, 215), (150, 155, 165)
 _BAR = (24, 26, 30)
 
@@ -121,7 +121,7 @@ def _capsule(ends: list[tuple[float, float]], radii: list[float], n: int = 24) -
 def _draw_contacts(ink: ImageDraw.ImageDraw, view: _View, grasp: Grasp, camera_from_object: np.ndarray) -> None:
     contacts = poses.transform_points(camera_from_object, grasp.contacts)
     normals = poses.rotate(camera_from_object, grasp.normals)
-    for finger, colour in enumerate(_FINGER_COLOURS):
+    for finger, colour in enumerate(FINGER_COLOURS):
         start, end = view.points(np.stack([contacts[finger], contacts[finger] + _NORMAL_M * normals[finger]]))
         ink.line((start, end), fill=colour, width=3)
         ink.ellipse((start[0] - 6, start[1] - 6, start[0] + 6, start[1] + 6), fill=colour, outline=(0, 0, 0))

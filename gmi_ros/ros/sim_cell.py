@@ -33,7 +33,7 @@ from gmi_ros.ros.convert import (
 from gmi_ros.ros.node_main import run_node
 from gmi_ros.ros.processes import SIM_CELL, use_image_profile
 from gmi_ros.sim.closing import ClosingPlan
-from gmi_ros.sim.trial import GraspPlan
+from gmi_ros.sim.trial import CANCELLED, COLLIDED, DIVERGED, GraspPlan
 from gmi_ros.sim.world import Pick, World
 
 _Feedback = ExecuteGrasp.Feedback
@@ -45,7 +45,7 @@ _PHASES = {
     "hold": _Feedback.HOLD,
     "verdict": _Feedback.VERDICT,
 }
-_UNTOUCHED = ("collided_on_approach", "diverged", "cancelled")  # reasons for which the fingers' contacts are not known
+_UNTOUCHED = (COLLIDED, DIVERGED, CANCELLED)  # reasons for which the fingers' contacts are not known
 
 
 @dataclass(frozen=True)
@@ -219,9 +219,9 @@ class SimCell(Node):
             tell("verdict")
             result = self._result(goal, pick)
             # By what came of it: a cancel that comes after the end changes nothing.
-            if pick.reason == "cancelled" and handle.is_cancel_requested:
+            if pick.reason == CANCELLED and handle.is_cancel_requested:
                 handle.canceled()
-            elif pick.reason in ("diverged", "cancelled"):
+            elif pick.reason in (DIVERGED, CANCELLED):
                 handle.abort()
             else:
                 handle.succeed()
@@ -232,7 +232,7 @@ class SimCell(Node):
 
     def _result(self, goal: ExecuteGrasp.Goal, pick: Pick) -> ExecuteGrasp.Result:
         header = Header(stamp=goal.grasp.header.stamp, frame_id=goal.grasp.header.frame_id)
-        code = {"cancelled": ErrorCode.CANCELLED, "diverged": ErrorCode.EXECUTION_FAILED}.get(pick.reason, ErrorCode.OK)
+        code = {CANCELLED: ErrorCode.CANCELLED, DIVERGED: ErrorCode.EXECUTION_FAILED}.get(pick.reason, ErrorCode.OK)
         states = [Contact.IN_CONTACT if touched else Contact.CLOSED_EMPTY for touched in pick.touched]
         if pick.reason in _UNTOUCHED:
             states = [Contact.UNKNOWN] * 3

@@ -7,27 +7,49 @@ from gmi_ros.core import poses
 from gmi_ros.hand.barrett import BarrettHand
 from gmi_ros.sim.cell import Cell
 from gmi_ros.sim.closing import ClosingPlan
-from gmi_ros.sim.trial import GraspPlan
+from gmi_ros.sim.screen import promising
+from gmi_ros.sim.trial import GraspPlan, approach_is_free
 
 APPROACH_DISTANCE = 0.10  # straight way from pre-grasp to grasp [m]
 CLOSING_SPEED = 2.0  # of the inner joints [rad/s]
 TILT = 0.25  # standard deviation of the approach about the surface normal [rad]
 TABLE_GAP = 0.004  # least height of the closing fingertips above the table [m]
-TOP_DOWN_SHARE = 0.35  # of the candidates come from above, placed by the fingertips' reach
+# Of the candidates: from above, placed by the fingertips' reach; level or slanting, where the object is tall enough for
+# the palm to clear the table; along the surface's normal.
+KIND_SHARES = (0.3, 0.35, 0.35)
+LEAST_SIDE_HEIGHT = 0.075  # [m]
 SPREADS = (0.0, 1.3)  # range of the spread [rad]
 OPENINGS = (0.0, 0.9)  # range of the inner joints before closing [rad]
 _OBJECT_ONLY = np.array([0, 1, 0, 0, 0, 0], np.uint8)
 _MAX_TRIES = 50
+UNSCREENED_SHARE = 0.35
+_MAX_PROPOSALS = 50
 
 
 def sample_plan(cell: Cell, rng: np.random.Generator) -> GraspPlan:
-    """One candidate for the object that rests in the cell."""
+    """One candidate for the object that rests in the cell.
+
+    Most are the first of several proposals that promise to hold (the last, where none does); the others are a proposal
+    as it comes, so that every kind of failure is tried too.
+    """
+    kind = rng.choice(["above", "side", "normal"], p=KIND_SHARES)
+    screened = rng.random() >= UNSCREENED_SHARE
+    for _ in range(_MAX_PROPOSALS if screened else 1):
+        plan = _propose(cell, kind, rng)
+        if screened and approach_is_free(cell, plan) and promising(cell, plan):
+            break
+    return plan
+
+
+def _propose(cell: Cell, kind: str, rng: np.random.Generator) -> GraspPlan:
     joints = np.array([rng.uniform(*SPREADS), *np.full(3, rng.uniform(*OPENINGS))])
     if rng.random() < 0.2:
         joints[0] = 0.0  # two fingers parallel against the thumb: the commonest grasp of this hand
     point, normal = surface_point(cell, rng)
-    if rng.random() < TOP_DOWN_SHARE:
+    if kind == "above":
         world_from_palm = _from_above(cell, point, joints, rng)
+    elif kind == "side" and cell.object_reach(np.eye(3)[2:])[0] > LEAST_SIDE_HEIGHT:
+        world_from_palm = _from_side(cell, rng)
     else:
         world_from_palm = _along_normal(cell, point, normal, rng)
     pregrasp = world_from_palm.copy()
@@ -62,6 +84,16 @@ def _along_normal(cell: Cell, point: np.ndarray, normal: np.ndarray, rng: np.ran
     return _palm(point, approach, offset, rng.uniform(-np.pi, np.pi))
 
 
+def _from_side(cell: Cell, rng: np.random.Generator) -> np.ndarray:
+    """Approach at the object's middle, level or slanting down, mostly closing in a plane that is nearly level."""
+    centre, extent = cell.object_bounds()
+    heading, slope = rng.uniform(-np.pi, np.pi), np.radians(rng.uniform(-5, 50))
+    approach = np.array([np.cos(heading) * np.cos(slope), np.sin(heading) * np.cos(slope), -np.sin(slope)])
+    target = np.append(centre[:2] + rng.uniform(-0.3, 0.3, 2) * extent[:2], rng.uniform(0.04, centre[2] + extent[2]))
+    roll = rng.choice([0.0, np.pi]) + 0.3 * rng.standard_normal() if rng.random() < 0.7 else rng.uniform(-np.pi, np.pi)
+    return _palm(target, approach, rng.uniform(0.09, 0.17), roll)
+
+
 def _from_above(cell: Cell, point: np.ndarray, joints: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Approach from above with the fingertips' lowest sweep just over the table, or higher on a tall object."""
     centre, extent = cell.object_bounds()
@@ -88,16 +120,10 @@ def lowest_sweep(hand: BarrettHand, joints: np.ndarray) -> float:
 
 
 def _narrow_direction(cell: Cell) -> float:
-    """Heading [rad] about z of the object's thinnest horizontal extent, from its geoms' corners."""
-    geoms = np.flatnonzero(cell.model.geom_bodyid == cell.object_body)
-    signs = np.stack(np.meshgrid(*[[-1, 1]] * 3), axis=-1).reshape(-1, 3)
-    corners = np.concatenate([
-        cell.data.geom_xpos[g]
-        + (cell.model.geom_aabb[g, :3] + signs * cell.model.geom_aabb[g, 3:]) @ cell.data.geom_xmat[g].reshape(3, 3).T
-        for g in geoms
-    ])  # fmt: skip
+    """Heading [rad] about z of the object's thinnest horizontal extent."""
     headings = np.linspace(0, np.pi, 24, endpoint=False)
-    width = np.ptp(corners[:, :2] @ np.stack([np.cos(headings), np.sin(headings)]), axis=0)
+    directions = np.column_stack([np.cos(headings), np.sin(headings), np.zeros(24)])
+    width = cell.object_reach(directions) + cell.object_reach(-directions)
     return float(headings[np.argmin(width)])
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from gmi_ros.hand.barrett import BarrettHand
 from gmi_ros.sim.cell import Cell
 
-CONTROL_STEPS = 2  # simulation steps between two commands to the finger drives
+CONTROL_PERIOD = 0.004  # between two commands to the finger drives [s]
 _ASK_EVERY = 25  # commands between two questions whether to stop
 
 
@@ -35,38 +35,47 @@ class FingerDrives:
     """
 
     def __init__(self, cell: Cell, plan: ClosingPlan):
-        self.cell, self.hand, self.plan = cell, cell.hand, plan
-        self.motor = cell.data.qpos[cell.inner_qpos].copy()  # (3,) [rad]
-        self.locked = np.zeros(3, bool)
-        self.stalled = np.zeros(3, bool)
-        self.lock = np.zeros(3)
-        self.max_outer = self.hand.limits_by_joint.outer_hard[1]  # [rad]
+        self.cell, self.hand = cell, cell.hand
+        self.start, self.speed = plan.start.tolist(), plan.speed.tolist()
+        self.motor = cell.data.qpos[cell.inner_qpos].tolist()  # (3,) [rad]
+        self.lock: list[float | None] = [None] * 3  # angle of the inner link at breakaway [rad]
+        self.stalled = [False] * 3
+        self._n_steps = round(CONTROL_PERIOD / cell.model.opt.timestep)
+        self._actuators = np.concatenate([cell.inner_ctrl, cell.outer_ctrl])
+        self._max_outer = float(self.hand.limits_by_joint.outer_hard[1])  # [rad]
+        self._max_inner = float(self.hand.limits[1:, 1].min())
         self._elapsed = 0.0
 
     def advance(self) -> None:
-        """One command to each finger, and the simulation steps until the next."""
-        hand, cell = self.hand, self.cell
-        dt = CONTROL_STEPS * cell.model.opt.timestep
-        self._elapsed += dt
-        moving = ~self.stalled & (self._elapsed >= self.plan.start)
-        self.motor = np.where(moving, self.motor + self.plan.speed * dt, self.motor)
-        outer = np.where(self.locked, hand.outer_after_breakaway(self.motor, self.lock), hand.coupled_outer(self.motor))
-        cell.data.ctrl[cell.inner_ctrl] = np.where(self.locked, self.lock, self.motor)
-        cell.data.ctrl[cell.outer_ctrl] = np.minimum(outer, self.max_outer)
-        cell.step(CONTROL_STEPS)
+        """One command to each finger, and the simulation steps until the next.
 
-        torque_inner = cell.data.actuator_force[cell.inner_ctrl]
-        torque_outer = cell.data.actuator_force[cell.outer_ctrl]
-        breaks = ~self.locked & (torque_inner > hand.coupling.breakaway_torque)
-        self.lock = np.where(breaks, self.motor, self.lock)
-        self.locked |= breaks
-        at_end = np.where(self.locked, outer >= self.max_outer, self.motor >= hand.limits[1:, 1])
-        self.stalled |= at_end | (self.locked & (torque_outer > hand.forces.outer_torque_grasp))
+        Plain numbers, not arrays: this runs between every two steps of every trial.
+        """
+        data, hand = self.cell.data, self.hand
+        self._elapsed += CONTROL_PERIOD
+        inner, outer = [0.0] * 3, [0.0] * 3
+        for i in range(3):
+            if not self.stalled[i] and self._elapsed >= self.start[i]:
+                self.motor[i] += self.speed[i] * CONTROL_PERIOD
+            motor, lock = self.motor[i], self.lock[i]
+            inner[i] = motor if lock is None else lock
+            outer[i] = hand.coupled_outer(motor) if lock is None else hand.outer_after_breakaway(motor, lock)
+        data.ctrl[self._actuators] = inner + [min(angle, self._max_outer) for angle in outer]
+        self.cell.step(self._n_steps)
+
+        torque = data.actuator_force[self._actuators].tolist()
+        for i in range(3):
+            if self.lock[i] is None and torque[i] > hand.coupling.breakaway_torque:
+                self.lock[i] = self.motor[i]
+            if self.lock[i] is None:
+                self.stalled[i] |= self.motor[i] >= self._max_inner
+            else:
+                self.stalled[i] |= outer[i] >= self._max_outer or torque[3 + i] > hand.forces.outer_torque_grasp
 
     def close(self, max_time: float, cancelled: Callable[[], bool] = lambda: False) -> None:
         """Advance until every finger has stalled, at most `max_time` [s], or until `cancelled`."""
-        for i in range(int(max_time / (CONTROL_STEPS * self.cell.model.opt.timestep))):
-            if self.stalled.all() or (i % _ASK_EVERY == 0 and cancelled()):
+        for i in range(int(max_time / CONTROL_PERIOD)):
+            if all(self.stalled) or (i % _ASK_EVERY == 0 and cancelled()):
                 return
             self.advance()
 

@@ -1,28 +1,54 @@
-"""Many picking trials: each a pure function of the object and its seed, whoever runs it."""
+"""Picking trials by the batch: each a pure function of the object, the trial's seed and the options, whoever runs it."""
 
-import multiprocessing
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from gmi_ros.core import poses
-from gmi_ros.core.errors import GmiError
+from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.object_frame import ObjectFrame, object_frame
 from gmi_ros.hand.barrett import load_hand
 from gmi_ros.sim.camera import Camera, render
 from gmi_ros.sim.candidates import sample_plan
 from gmi_ros.sim.cell import Cell
-from gmi_ros.sim.objects import all_objects, find_object
-from gmi_ros.sim.scenario import draw_camera, settle_object
+from gmi_ros.sim.geometry import digest
+from gmi_ros.sim.objects import ObjectModel
+from gmi_ros.sim.scenario import camera_along, draw_camera, settle_object
+from gmi_ros.sim.scene import Physics
 from gmi_ros.sim.trial import GraspPlan, TrialResult, run
 
 CANDIDATES = 32  # grasps tried on one resting pose; one batch
-OFF_APPROACH = np.radians(60)  # largest angle between a success's view and its approach
+TRIALS_PER_SEED = 2**32  # trials of one object that one seed can make
+OFF_APPROACH = np.radians(75)  # largest angle between a success's view and its approach
 _VIEW_TRIES = 40
+_CELLS_KEPT = 200
+_SCENE, _PHYSICS, _CANDIDATE, _VIEWS = range(4)  # streams of random numbers, so that one option leaves the others be
+
+
+@dataclass(frozen=True)
+class TrialOptions:
+    """What all trials of a collection share.
+
+    views: cameras that see each success. pinned: hold the object while the hand closes (protocol `lift`; without: its
+    `--free`). mass [kg], friction (sliding, of the whole hand): ranges, drawn anew for each batch; None = as Physics.
+    noise: of the camera, a Kinect's.
+    """
+
+    views: int = 1
+    pinned: bool = True
+    mass: tuple[float, float] | None = None
+    friction: tuple[float, float] | None = None
+    noise: bool = False
+
+
+class Job(NamedTuple):
+    """One batch of trials of one object. number: of the batch among the object's."""
+
+    object_model: ObjectModel
+    number: int
+    seed: int
+    options: TrialOptions
 
 
 @dataclass(frozen=True)
@@ -37,97 +63,128 @@ class View:
 class TrialRecord:
     """One trial: what it was a function of, what was tried, what came of it and from where it was seen.
 
-    trial_seed: batch * CANDIDATES + candidate. world_from_object: (4, 4) at rest, as imaged.
+    world_from_object: (4, 4) at rest, as imaged. Failures of one batch share their view.
     """
 
-    object_name: str
+    object_model: ObjectModel
     trial_seed: int
+    physics: Physics
     world_from_object: np.ndarray
     plan: GraspPlan
     result: TrialResult
     views: tuple[View, ...]
 
-
-def batch_object(batch: int) -> str:
-    """The object that batch number `batch` tries: all of them in turn."""
-    objects = all_objects()
-    return objects[batch % len(objects)].name
+    @property
+    def object_name(self) -> str:
+        """Name of the object."""
+        return self.object_model.name
 
 
 class Batch(NamedTuple):
-    """The trials of one batch, and how many simulation steps they took."""
+    """The trials of one job, and how many simulation steps they took."""
 
     records: list[TrialRecord]
     n_steps: int
 
 
-def run_batch(batch: int, seed: int, n_views: int) -> Batch:
-    """All candidates of one object at rest in one pose. A pure function of its arguments.
+def trial_seed(seed: int, number: int, candidate: int) -> int:
+    """What a trial is drawn from: the collection's seed, the object's batch and the place in it."""
+    return seed * TRIALS_PER_SEED + number * CANDIDATES + candidate
 
-    Args:
-        n_views: cameras that see each success; failures are seen by one.
-    """
-    name = batch_object(batch)
-    cell = _cell(name)
-    before = cell.n_steps
-    rng = np.random.default_rng([seed, batch])
-    world_from_object = settle_object(cell, rng)
-    overview = _views(cell, None, 1, rng)
+
+def run_batch(job: Job) -> Batch:
+    """All candidates of one object at rest in one pose. A pure function of the job."""
+    first = trial_seed(job.seed, job.number, 0)
+    physics = _draw_physics(job.options, _rng(job.object_model.name, first, _PHYSICS))
+    return try_candidates(_cell(job.object_model, physics), job)
+
+
+def try_candidates(cell: Cell, job: Job) -> Batch:
+    """The same in a cell of that object that is at hand."""
+    first = trial_seed(job.seed, job.number, 0)
+    name, before = job.object_model.name, cell.n_steps
+    world_from_object = settle_object(cell, _rng(name, first, _SCENE))
+    overview = (_overview(cell, job.options, _rng(name, first, _VIEWS)),)
     records = []
-    for candidate in range(CANDIDATES):
-        trial_seed = batch * CANDIDATES + candidate
-        rng = np.random.default_rng([seed, batch, candidate])
+    for seed in range(first, first + CANDIDATES):
         cell.reset(world_from_object)
-        plan = sample_plan(cell, rng)
-        result = run(cell, plan)
+        plan = sample_plan(cell, _rng(name, seed, _CANDIDATE))
+        cell.reset(world_from_object)
+        result = run(cell, plan, job.options.pinned)
         views = overview
         if result.success:
             cell.reset(world_from_object)
-            views = _views(cell, plan.world_from_palm[:3, 2], n_views, rng) or overview
-        if views:
-            records.append(TrialRecord(name, trial_seed, world_from_object, plan, result, views))
+            views = _views(cell, plan, job.options, _rng(name, seed, _VIEWS)) or overview
+        records.append(TrialRecord(job.object_model, seed, cell.physics, world_from_object, plan, result, views))
     return Batch(records, cell.n_steps - before)
 
 
-def batches(first: int, seed: int, n_views: int, workers: int) -> Iterator[Batch]:
-    """Batches first, first + 1, ... without end, in order, made by `workers` processes."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
-        pending = {n: pool.submit(run_batch, n, seed, n_views) for n in range(first, first + 2 * workers)}
-        try:
-            number = first
-            while True:
-                yield pending.pop(number).result()
-                pending[number + 2 * workers] = pool.submit(run_batch, number + 2 * workers, seed, n_views)
-                number += 1
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+def _rng(name: str, seed: int, stream: int) -> np.random.Generator:
+    return np.random.default_rng([stream, seed, *name.encode()])
 
 
-@lru_cache(maxsize=64)
-def _cell(name: str) -> Cell:
-    return Cell(find_object(name), load_hand())
+def _draw_physics(options: TrialOptions, rng: np.random.Generator) -> Physics:
+    mass, friction = rng.uniform(size=2)
+    return Physics(
+        mass=Physics.mass if options.mass is None else _between(options.mass, mass),
+        friction=None if options.friction is None else _between(options.friction, friction),
+    )
 
 
-def _views(cell: Cell, approach: np.ndarray | None, n: int, rng: np.random.Generator) -> tuple[View, ...]:
-    """Up to n cameras that see the whole object, not far off the approach (3,) where one is given."""
-    views = []
+def _between(bounds: tuple[float, float], share: float) -> float:
+    return float(np.float32(bounds[0] + share * (bounds[1] - bounds[0])))
+
+
+_cells: dict[tuple[str, Physics], Cell] = {}  # of this process, the newest last
+
+
+def _cell(object_model: ObjectModel, physics: Physics) -> Cell:
+    key = digest(object_model), physics
+    if key not in _cells:
+        if len(_cells) >= _CELLS_KEPT:
+            del _cells[next(iter(_cells))]
+        _cells[key] = Cell(object_model, load_hand(), physics)
+    return _cells[key]
+
+
+def _overview(cell: Cell, options: TrialOptions, rng: np.random.Generator) -> View:
+    """A view from anywhere above; one straight from above sees every object, so that the tries do end."""
     for _ in range(_VIEW_TRIES):
-        camera = draw_camera(cell.world_from_object, rng)
-        if approach is not None and camera.world_from_camera[:3, 2] @ approach < np.cos(OFF_APPROACH):
-            continue
-        try:
-            views.append(View(camera, object_frame(render_object(cell, camera))))
-        except GmiError:
-            continue  # the object is not wholly in view: another camera is drawn
-        if len(views) == n:
+        if (view := _view(cell, draw_camera(cell.world_from_object, rng), options)) is not None:
+            return view
+    camera = draw_camera(cell.world_from_object, rng, elevation=(np.pi / 2, np.pi / 2))
+    if (view := _view(cell, camera, options)) is not None:
+        return view
+    raise GmiError(ErrorCode.INTERNAL, f"{cell.object_model.name} is not wholly in view from any of the cameras tried")
+
+
+def _views(cell: Cell, plan: GraspPlan, options: TrialOptions, rng: np.random.Generator) -> tuple[View, ...]:
+    """As many cameras as asked for that see the whole object: the first along the approach, others not far off it."""
+    views: list[View] = []
+    approach = plan.world_from_palm[:3, 2]
+    for _ in range(_VIEW_TRIES):
+        if not views:
+            camera = camera_along(approach, cell.object_bounds()[0], rng)
+        else:
+            camera = draw_camera(cell.world_from_object, rng)
+            if camera.world_from_camera[:3, 2] @ approach < np.cos(OFF_APPROACH):
+                continue
+        if (view := _view(cell, camera, options)) is not None:
+            views.append(view)
+        if len(views) == options.views:
             break
     return tuple(views)
 
 
-def render_object(cell: Cell, camera: Camera):
-    """The frame as far as {O} needs it: only the rays that can meet the object."""
-    return render(cell.model, cell.data, camera, {cell.object_body: 1}, only_objects=True)
+def _view(cell: Cell, camera: Camera, options: TrialOptions) -> View | None:
+    """None where the object is not wholly in the image, or is too little of it."""
+    if options.noise:
+        camera = replace(camera, noise=camera.look)
+    frame = render(cell.model, cell.data, camera, {cell.object_body: 1}, only_objects=not options.noise)
+    try:
+        return View(camera, object_frame(frame))
+    except GmiError:
+        return None
 
 
 def contacts_in_view(record: TrialRecord, view: View) -> tuple[np.ndarray, np.ndarray] | None:

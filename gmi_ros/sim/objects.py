@@ -1,4 +1,4 @@
-"""Household objects made from class templates (config/objects/*.yaml): data in, primitives out."""
+"""Household objects made from class templates (config/objects/*.yaml): data in, convex parts out."""
 
 import ast
 import operator
@@ -7,30 +7,15 @@ from functools import cache
 
 import numpy as np
 import yaml
-from scipy.spatial.transform import Rotation
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.resources import resource
+from gmi_ros.sim.composites import composite
+from gmi_ros.sim.shapes import Part, parts_of
 
-OBJECTS_PER_CLASS = 3
-_SIZES = {
-    "box": ("size",),
-    "ellipsoid": ("size",),
-    "cylinder": ("radius", "half_height"),
-    "capsule": ("radius", "half_height"),
-    "frustum": ("bottom", "top", "half_height"),
-}
+FILES = ("household", "different", "dev")  # config/objects/<file>.yaml: classes to train on, to test on, to choose by
+RANDOM = "random"  # the class of composites: no template
 _OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
-
-
-@dataclass(frozen=True)
-class Part:
-    """One convex piece: its shape, size as listed in the YAML's header [m], and pose in the object."""
-
-    shape: str
-    size: tuple[float, ...]
-    position: tuple[float, float, float]
-    xyzw: tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -49,52 +34,61 @@ class ObjectModel:
 
 
 @cache
-def _templates() -> dict:
-    return yaml.safe_load(resource("config/objects/household.yaml").read_text())
+def _templates(file: str) -> dict:
+    return yaml.safe_load(resource(f"config/objects/{file}.yaml").read_text())
 
 
-def class_names() -> tuple[str, ...]:
-    """The classes in the order of the file."""
-    return tuple(_templates())
-
-
-def all_objects() -> list[ObjectModel]:
-    """The objects of the picking task, OBJECTS_PER_CLASS of each class."""
-    return [make_object(name, index) for name in class_names() for index in range(OBJECTS_PER_CLASS)]
+def class_names(file: str = "household") -> tuple[str, ...]:
+    """The classes of one of FILES, in its order."""
+    return tuple(_templates(file))
 
 
 def find_object(name: str) -> ObjectModel:
-    """The object of this name.
+    """The object of this name: `mug_3`, or `random_17` for composite number 17.
 
     Raises:
         GmiError: BAD_REQUEST, listing the classes.
     """
     class_name, _, index = name.rpartition("_")
-    if class_name not in _templates() or not index.isdigit():
-        raise GmiError(
-            ErrorCode.BAD_REQUEST, f"no object {name!r}: use CLASS_INDEX with a class of {', '.join(class_names())}"
-        )
+    if not (index.isascii() and index.isdigit()) or str(int(index)) != index:
+        raise _unknown(name)
     return make_object(class_name, int(index))
 
 
 @cache
 def make_object(class_name: str, index: int) -> ObjectModel:
-    """Object `index` of a class: the template with its own draw of every variable, the same each time."""
-    template = _templates()[class_name]
+    """Object `index` >= 0 of a class: the template with its own draw of every variable, the same each time.
+
+    Raises:
+        GmiError: BAD_REQUEST for an unknown class, FILE_DAMAGED for a bad template.
+    """
+    if class_name == RANDOM:
+        return ObjectModel(class_name, index, *composite(index))
+    file = next((file for file in FILES if class_name in _templates(file)), None)
+    if file is None:
+        raise _unknown(f"{class_name}_{index}")
+    template = _templates(file)[class_name]
     rng = np.random.default_rng([index, *class_name.encode()])
     variables = {name: float(rng.uniform(*bounds)) for name, bounds in template["vars"].items()}
-    parts = tuple(_part(entry, variables) for entry in template["parts"])
+    try:
+        parts = tuple(part for entry in template["parts"] for part in parts_of(_evaluated(entry, variables)))
+    except GmiError as error:
+        raise GmiError(error.code, f"config/objects/{file}.yaml, {class_name}: {error}") from error
     return ObjectModel(class_name, index, parts, tuple(float(c) for c in rng.uniform(0.15, 0.95, 3)))
 
 
-def _part(entry: dict, variables: dict[str, float]) -> Part:
-    size = []
-    for key in _SIZES[entry["shape"]]:
-        values = entry[key] if isinstance(entry[key], list) else [entry[key]]
-        size += [_number(v, variables) for v in values]
-    position = tuple(_number(v, variables) for v in entry["at"])
-    turn = [_number(v, variables) for v in entry.get("turn", (0, 0, 0))]
-    return Part(entry["shape"], tuple(size), position, tuple(Rotation.from_euler("xyz", turn).as_quat()))
+def _unknown(name: str) -> GmiError:
+    classes = ", ".join(c for file in FILES for c in class_names(file))
+    return GmiError(ErrorCode.BAD_REQUEST, f"no object {name!r}: use CLASS_INDEX with a class of {classes}, {RANDOM}")
+
+
+def _evaluated(entry: dict, variables: dict[str, float]) -> dict:
+    """The entry with every expression replaced by its value."""
+
+    def value(item: str | float | list) -> float | list:
+        return [value(i) for i in item] if isinstance(item, list) else _number(item, variables)
+
+    return {key: item if key in ("shape", "mirror") else value(item) for key, item in entry.items()}
 
 
 def _number(expression: str | float, variables: dict[str, float]) -> float:
@@ -110,9 +104,13 @@ def _number(expression: str | float, variables: dict[str, float]) -> float:
                 return _OPERATORS[type(op)](value(left), value(right))
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return -value(operand)
-        raise GmiError(
-            ErrorCode.FILE_DAMAGED,
-            f"{expression!r}: only numbers, + - * / and the class's vars ({', '.join(variables)}) are understood",
-        )
+        raise refusal
 
-    return value(ast.parse(str(expression), mode="eval").body)
+    refusal = GmiError(
+        ErrorCode.FILE_DAMAGED,
+        f"{expression!r}: only numbers, + - * / and the class's vars ({', '.join(variables)}) are understood",
+    )
+    try:
+        return value(ast.parse(str(expression), mode="eval").body)
+    except (SyntaxError, ZeroDivisionError, ValueError) as error:
+        raise refusal from error

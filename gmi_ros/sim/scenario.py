@@ -12,7 +12,8 @@ from gmi_ros.sim.cell import Cell
 UPRIGHT_SHARE = 0.6  # of the resting poses start from the object standing
 AREA = 0.08  # objects rest within this distance of the middle of the table [m]
 DISTANCE = (0.60, 0.85)  # camera to object [m]
-ELEVATION = (np.radians(35), np.radians(90))  # of the camera above the object
+ELEVATION = (np.radians(20), np.radians(90))  # of the camera above the object
+LOWEST = np.radians(8)  # elevation of a camera along an approach that comes in level [rad]
 _DROP = 0.002  # [m] above the table
 _MAX_TRIES = 20
 
@@ -46,7 +47,7 @@ def settle_object(cell: Cell, rng: np.random.Generator) -> np.ndarray:
         pose[2, 3] = _DROP - (centre[2] - extent[2])
         cell.reset(pose)
         settled = cell.settle()
-        pose = cell.world_from_object
+        pose = storable(cell.world_from_object)
         cell.reset(pose)
         if settled and np.linalg.norm(pose[:2, 3]) < 2 * AREA:
             return pose
@@ -62,7 +63,25 @@ def draw_camera(
     """A Kinect that looks at the object from within these bounds [rad], in a light and in colours of their own."""
     # The target is a little off the object's origin, so that it is not always in the middle of the image.
     target = world_from_object[:3, 3] * [1, 1, 0] + [*rng.uniform(-0.05, 0.05, 2), 0.05]
-    pose = look_at(target, rng.uniform(*azimuth), rng.uniform(*elevation), rng.uniform(*DISTANCE))
-    light = np.array([*rng.uniform(-0.6, 0.6, 2), 1.0])
-    table, thing = rng.uniform(0.1, 1.0, 3), rng.uniform(0.05, 1.0, 3)
-    return Camera(KINECT, pose, light / np.linalg.norm(light), tuple(table.tolist()), tuple(thing.tolist()))
+    return _camera(look_at(target, rng.uniform(*azimuth), rng.uniform(*elevation), rng.uniform(*DISTANCE)), rng)
+
+
+def camera_along(approach: np.ndarray, target: np.ndarray, rng: np.random.Generator) -> Camera:
+    """A Kinect that looks at `target` (3,) along the palm's approach (3,), its image upright (paper, IV-A1).
+
+    It stays above the table: an approach that comes in level or from below is seen from LOWEST above it.
+    """
+    azimuth = np.arctan2(-approach[1], -approach[0])
+    elevation = max(np.arcsin(np.clip(-approach[2], -1, 1)), LOWEST)
+    target = target + rng.uniform(-0.03, 0.03, 3) * [1, 1, 0]
+    return _camera(look_at(target, azimuth, elevation, rng.uniform(*DISTANCE)), rng)
+
+
+def _camera(world_from_camera: np.ndarray, rng: np.random.Generator) -> Camera:
+    return Camera(KINECT, storable(world_from_camera), int(rng.integers(2**31)))
+
+
+def storable(pose: np.ndarray) -> np.ndarray:
+    """The rigid pose (4, 4) next to this one whose translation and quaternion are float32, as a recipe keeps them."""
+    numbers = np.concatenate([pose[:3, 3], poses.to_xyzw(pose)]).astype(np.float32).astype(float)
+    return poses.from_xyzw(numbers[:3], numbers[3:])

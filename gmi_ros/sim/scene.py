@@ -1,16 +1,17 @@
 """The MuJoCo model of the picking task: table, object and, where wanted, the hand."""
 
+from dataclasses import dataclass
+
 import mujoco
 import numpy as np
 
 from gmi_ros.hand.barrett import BarrettHand
 from gmi_ros.hand.export import mjcf
-from gmi_ros.sim.objects import ObjectModel, Part
+from gmi_ros.sim.geometry import volume
+from gmi_ros.sim.objects import ObjectModel
 
 TABLE_GROUP, OBJECT_GROUP, HAND_GROUP = 0, 1, 3  # geom groups; the camera does not see the parked hand
-TIMESTEP = 0.002  # [s]
 OBJECT_FRICTION = (0.6, 0.02, 0.001)  # object on table: sliding, torsional [m], rolling [m]
-HAND_TORSION = 0.02  # torsional friction of pads and links [m]
 WRIST_STIFFNESS, WRIST_DAMPING = 2e4, 4e2  # [N/m], [N s/m]: an arm that carries 1 kg with 0.5 mm of sag
 FINGER_STIFFNESS, FINGER_DAMPING = 25.0, 0.35  # [N m/rad], [N m s/rad]: joint servo of the finger drives
 SPREAD_STIFFNESS, SPREAD_DAMPING = 40.0, 0.5
@@ -22,49 +23,63 @@ _SHAPES = {
 }
 
 
-def build(objects: list[ObjectModel], hand: BarrettHand | None, mass: float = 1.0) -> mujoco.MjModel:
+@dataclass(frozen=True)
+class Physics:
+    """What a simulation assumes. The defaults keep held objects from creeping, and are the paper's (1 kg, one friction).
+
+    mass: of each object [kg]. friction: sliding, of every link of the hand; None = of pads and of metal as the hand's
+    description says. torsion: torsional friction of the hand [m]. timestep [s]. elliptic: the friction cone, else
+    pyramidal. impratio, noslip: MuJoCo's options of these names (noslip: iterations).
+    """
+
+    mass: float = 1.0
+    friction: float | None = None
+    torsion: float = 0.02
+    timestep: float = 0.002
+    elliptic: bool = True
+    impratio: float = 10.0
+    noslip: int = 2
+
+
+def build(objects: list[ObjectModel], hand: BarrettHand | None, physics: Physics = Physics()) -> mujoco.MjModel:
     """Compile the scene: table top at z = 0, each object free and weldable in place (equality `<name>_pin`).
 
-    Contact settings follow what keeps held objects from creeping: elliptic cones, impratio 10, noslip 2, condim 4.
     MuJoCo takes the larger of two frictions, so the hand's geoms have priority and bring their own.
-
-    Args:
-        mass: of each object [kg] (paper: 1 kg).
     """
     spec = mujoco.MjSpec() if hand is None else mujoco.MjSpec.from_string(mjcf(hand))
     option = spec.option
-    option.timestep = TIMESTEP
+    option.timestep = physics.timestep
     option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
-    option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC
-    option.impratio = 10
-    option.noslip_iterations = 2
+    option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC if physics.elliptic else mujoco.mjtCone.mjCONE_PYRAMIDAL
+    option.impratio = physics.impratio
+    option.noslip_iterations = physics.noslip
     _add_table(spec)
     for model in objects:
-        _add_object(spec, model, mass)
+        _add_object(spec, model, physics.mass)
     if hand is not None:
-        _add_hand(spec, hand)
+        _add_hand(spec, hand, physics)
     return spec.compile()
 
 
 def _add_table(spec: mujoco.MjSpec) -> None:
     spec.worldbody.add_geom(
-        name="table", type=mujoco.mjtGeom.mjGEOM_BOX, size=[0.8, 0.8, 0.02], pos=[0, 0, -0.02],
-        group=TABLE_GROUP, friction=OBJECT_FRICTION, condim=4, contype=1, conaffinity=3, rgba=[0.62, 0.55, 0.46, 1],
+        name="table", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[0.8, 0.8, 0.1], group=TABLE_GROUP,
+        friction=OBJECT_FRICTION, condim=6, contype=1, conaffinity=3, rgba=[0.62, 0.55, 0.46, 1],
     )  # fmt: skip
 
 
 def _add_object(spec: mujoco.MjSpec, model: ObjectModel, mass: float) -> None:
     body = spec.worldbody.add_body(name=model.name)
     body.add_freejoint(name=f"{model.name}_free")
-    density = mass / sum(_volume(part) for part in model.parts)  # [kg/m3]
+    density = mass / sum(volume(part) for part in model.parts)  # [kg/m3]
     for i, part in enumerate(model.parts):
         geom = {
             "name": f"{model.name}_{i}", "pos": part.position, "quat": np.roll(part.xyzw, 1), "density": density,
-            "group": OBJECT_GROUP, "friction": OBJECT_FRICTION, "condim": 4, "contype": 1, "conaffinity": 3,
+            "group": OBJECT_GROUP, "friction": OBJECT_FRICTION, "condim": 6, "contype": 1, "conaffinity": 3,
             "rgba": [*model.rgb, 1], "solref": [0.005, 1],
         }  # fmt: skip
-        if part.shape == "frustum":
-            mesh = spec.add_mesh(name=f"{model.name}_{i}_mesh", uservert=_frustum(*part.size).ravel())
+        if part.shape == "hull":
+            mesh = spec.add_mesh(name=f"{model.name}_{i}_mesh", uservert=np.ravel(part.vertices))
             body.add_geom(type=mujoco.mjtGeom.mjGEOM_MESH, meshname=mesh.name, **geom)
         else:
             size = [*part.size, 0.0, 0.0, 0.0][:3]
@@ -75,7 +90,7 @@ def _add_object(spec: mujoco.MjSpec, model: ObjectModel, mass: float) -> None:
     )  # fmt: skip
 
 
-def _add_hand(spec: mujoco.MjSpec, hand: BarrettHand) -> None:
+def _add_hand(spec: mujoco.MjSpec, hand: BarrettHand, physics: Physics) -> None:
     """Hang the hand (already in the spec) on three slides along its own axes, like an arm of fixed orientation."""
     palm = spec.body("palm")
     for axis, name in zip(np.eye(3), ("wrist_x", "wrist_y", "wrist_z"), strict=True):
@@ -86,9 +101,9 @@ def _add_hand(spec: mujoco.MjSpec, hand: BarrettHand) -> None:
             body.gravcomp = 1.0
             for geom in body.geoms:
                 geom.group, geom.contype, geom.conaffinity, geom.priority, geom.condim = HAND_GROUP, 2, 3, 1, 4
-                rubber = "pad" in geom.name
-                geom.friction = [hand.friction.pad if rubber else hand.friction.metal, HAND_TORSION, 1e-4]
-                geom.solref, geom.solimp = [0.005, 1], [0.5, 0.99, 0.0001, 0.5, 2]
+                own = hand.friction.pad if "pad" in geom.name else hand.friction.metal
+                geom.friction = [own if physics.friction is None else physics.friction, physics.torsion, 1e-4]
+                geom.solref, geom.solimp = [0.01, 1], [0.5, 0.99, 0.0001, 0.5, 2]
     for finger in ("f1", "f2", "f3"):
         _add_servo(spec, f"{finger}_inner", FINGER_STIFFNESS, FINGER_DAMPING, hand.forces.inner_torque_max)
         _add_servo(spec, f"{finger}_outer", FINGER_STIFFNESS, FINGER_DAMPING, hand.forces.outer_torque_max)
@@ -100,27 +115,3 @@ def _add_servo(spec: mujoco.MjSpec, joint: str, stiffness: float, damping: float
     actuator = spec.add_actuator(name=joint, target=joint, trntype=mujoco.mjtTrn.mjTRN_JOINT)
     actuator.set_to_position(kp=stiffness, kv=damping)
     actuator.forcelimited, actuator.forcerange = True, [-limit, limit]
-
-
-def _frustum(bottom: float, top: float, half_height: float, n: int = 28) -> np.ndarray:
-    """Vertices (2 n, 3) [m] of a truncated cone whose axis is z."""
-    angle = np.linspace(0, 2 * np.pi, n, endpoint=False)
-    ring = np.stack([np.cos(angle), np.sin(angle)], axis=1)  # (n, 2)
-    rings = [np.column_stack([ring * r, np.full(n, z)]) for r, z in ((bottom, -half_height), (top, half_height))]
-    return np.concatenate(rings)
-
-
-def _volume(part: Part) -> float:
-    """Volume of a part [m3]."""
-    size = part.size
-    match part.shape:
-        case "box":
-            return 8 * size[0] * size[1] * size[2]
-        case "ellipsoid":
-            return 4 / 3 * np.pi * size[0] * size[1] * size[2]
-        case "cylinder":
-            return 2 * np.pi * size[0] ** 2 * size[1]
-        case "capsule":
-            return 2 * np.pi * size[0] ** 2 * size[1] + 4 / 3 * np.pi * size[0] ** 3
-    bottom, top, half_height = size
-    return 2 / 3 * np.pi * half_height * (bottom**2 + bottom * top + top**2)

@@ -8,13 +8,19 @@ import numpy as np
 from gmi_ros.core import poses
 from gmi_ros.core.errors import GmiError
 from gmi_ros.sim.cell import Cell
-from gmi_ros.sim.closing import CONTROL_STEPS, ClosingPlan, FingerDrives, closing_time
+from gmi_ros.sim.closing import CONTROL_PERIOD, ClosingPlan, FingerDrives, closing_time
 
 APPROACH_CHECKS = 6  # poses between pre-grasp and grasp that must be free of collision
 SQUEEZE_TIME = 0.2  # [s]
 LIFT_HEIGHT, LIFT_SPEED, HOLD_TIME = 0.2, 0.2, 1.0  # [m], [m/s], [s]
-_WATCH_STEPS = 25  # simulation steps between two looks at a lifted object
-REASONS = ("held", "collided_on_approach", "no_contact", "wrong_link", "slipped", "diverged")
+RAMP_TIME = 0.1  # in which the lift gathers speed, and loses it at its end [s]: no arm starts at once
+LIFT_TIME = LIFT_HEIGHT / LIFT_SPEED + RAMP_TIME
+WRIST_PERIOD = 0.01  # between two commands to the lifting wrist [s]
+_WATCH_EVERY = 5  # commands between two looks at a lifted object
+HELD, COLLIDED, NO_CONTACT, WRONG_LINK, SLIPPED = "held", "collided_on_approach", "no_contact", "wrong_link", "slipped"
+KNOCKED_OVER, DIVERGED, CANCELLED = "knocked_over", "diverged", "cancelled"
+REASONS = (HELD, COLLIDED, NO_CONTACT, WRONG_LINK, SLIPPED, KNOCKED_OVER, DIVERGED, CANCELLED)
+TOPPLED = np.radians(30)  # tilt while the hand closed from which an object counts as knocked over
 
 
 @dataclass(frozen=True)
@@ -52,9 +58,9 @@ def approach_is_free(cell: Cell, plan: GraspPlan) -> bool:
     Looked at from the grasp backwards, where collisions are likeliest.
     """
     start, end = plan.world_from_pregrasp, plan.world_from_palm
+    cell.place_hand(end, plan.joints_open)
     for share in np.linspace(1.0, 0.0, APPROACH_CHECKS):
-        position = start[:3, 3] + share * (end[:3, 3] - start[:3, 3])
-        cell.place_hand(poses.make(end[:3, :3], position), plan.joints_open)
+        cell.place_wrist((1 - share) * (start[:3, 3] - end[:3, 3]))
         if cell.collides():
             return False
     return True
@@ -74,64 +80,78 @@ def run(
         on_phase: told each phase as it begins (`approach`, `closing`, `squeeze`, `lift`, `hold`).
         cancelled: asked every few steps of closing and lift; True ends the trial as `cancelled`.
     """
-    start_height = cell.world_from_object[2, 3]
+    before = cell.world_from_object
     squeezed: list[tuple[np.ndarray, np.ndarray]] = []
     on_phase("approach")
     free = approach_is_free(cell, plan)
     cell.place_hand(plan.world_from_palm, plan.joints_open)
     if not free:
-        return _result(cell, False, "collided_on_approach", start_height, None)
+        return _result(cell, COLLIDED, before, None)
 
     try:
         cell.pin(pinned)
         on_phase("closing")
         drives = FingerDrives(cell, plan.closing)
         drives.close(closing_time(cell.hand, plan.closing), cancelled)
-        touch = _touch(cell)
-        reason = _judge(cell)
-        if reason != "held" or cancelled():
-            return _result(cell, False, "cancelled" if cancelled() else reason, start_height, touch)
+        touch = touch_of(cell)
+        reason = judge(cell)
+        if reason != HELD or cancelled():
+            reason = KNOCKED_OVER if _tilt(before, cell.world_from_object) > TOPPLED else reason
+            return _result(cell, CANCELLED if cancelled() else reason, before, touch)
         on_phase("squeeze")
         cell.pin(False)
-        for _ in range(int(SQUEEZE_TIME / cell.model.opt.timestep / CONTROL_STEPS)):
+        for _ in range(round(SQUEEZE_TIME / CONTROL_PERIOD)):
             drives.advance()
         squeezed.append((cell.joints, cell.world_from_palm))
         on_phase("lift")
         reason = _lift_and_hold(cell, on_phase, cancelled)
     except GmiError:
-        return _result(cell, False, "diverged", start_height, None)
+        return _result(cell, DIVERGED, before, None)
     finally:
         cell.pin(False)
-    return _result(cell, reason == "held", reason, start_height, touch, *squeezed)
+    return _result(cell, reason, before, touch, *squeezed)
+
+
+def _tilt(world_from_a: np.ndarray, world_from_b: np.ndarray) -> float:
+    """Angle [rad] between the vertical before and after, as seen from the object."""
+    return float(np.arccos(np.clip(world_from_a[2, :3] @ world_from_b[2, :3], -1, 1)))
+
+
+def lift_profile(time: float) -> float:
+    """Height [m] of the wrist `time` [s] after the lift began: LIFT_SPEED, reached and left within RAMP_TIME."""
+    time = min(max(time, 0.0), LIFT_TIME)
+    ramped = min(time, RAMP_TIME) ** 2 - max(time - LIFT_TIME + RAMP_TIME, 0.0) ** 2
+    return LIFT_SPEED * (ramped / (2 * RAMP_TIME) + max(time - RAMP_TIME, 0.0))
 
 
 def _lift_and_hold(cell: Cell, on_phase: Callable[[str], None], cancelled: Callable[[], bool]) -> str:
     """Raise the wrist at LIFT_SPEED, hold, and judge; ends early when nothing touches the object any more."""
-    dt = cell.model.opt.timestep
-    rising, holding = int(LIFT_HEIGHT / LIFT_SPEED / dt), int(HOLD_TIME / dt)
-    for i in range(0, rising + holding, _WATCH_STEPS):
+    rising, holding = round(LIFT_TIME / WRIST_PERIOD), round(HOLD_TIME / WRIST_PERIOD)
+    steps = WRIST_PERIOD / cell.model.opt.timestep  # between two commands; not always a whole number
+    for i in range(rising + holding):
         if i == rising:
             on_phase("hold")
-        if cancelled():
-            return "cancelled"
-        for k in range(0, _WATCH_STEPS, 5):
-            cell.command_wrist(np.array([0.0, 0.0, min((i + k) * dt * LIFT_SPEED, LIFT_HEIGHT)]))
-            cell.step(5)
-        if not cell.hand_contacts():
-            return "slipped"
-    verdict = _judge(cell)
-    return "slipped" if verdict == "no_contact" else verdict
+        if i <= rising:
+            cell.command_wrist(np.array([0.0, 0.0, lift_profile(i * WRIST_PERIOD)]))
+        cell.step(round((i + 1) * steps) - round(i * steps))
+        if i % _WATCH_EVERY == 0:
+            if cancelled():
+                return CANCELLED
+            if not cell.touching_links():
+                return SLIPPED
+    verdict = judge(cell)
+    return SLIPPED if verdict == NO_CONTACT else verdict
 
 
-def _judge(cell: Cell) -> str:
+def judge(cell: Cell) -> str:
     """The paper's rule: all three distal links touch the object, and no other link of the hand does."""
-    touching = {body for body, *_ in cell.hand_contacts()}
+    touching = cell.touching_links()
     if not set(cell.distal_bodies.tolist()) <= touching:
-        return "no_contact"
-    return "held" if touching == set(cell.distal_bodies.tolist()) else "wrong_link"
+        return NO_CONTACT
+    return HELD if touching == set(cell.distal_bodies.tolist()) else WRONG_LINK
 
 
-def _touch(cell: Cell) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def touch_of(cell: Cell) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Contact point and normal per finger, (3, 3) each in the object's frame (NaN without), and which touch (3,).
 
     One contact per finger: the force-weighted mean of its distal link's contacts, the normal renormalised.
@@ -151,17 +171,17 @@ def _touch(cell: Cell) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return points, normals, np.isfinite(points[:, 0])
 
 
-def _result(cell: Cell, success: bool, reason: str, start_height: float, touch, squeezed=None) -> TrialResult:
+def _result(cell: Cell, reason: str, before: np.ndarray, touch, squeezed=None) -> TrialResult:
     joints, world_from_palm = squeezed or (cell.joints, cell.world_from_palm)
     points, normals, in_contact = touch if touch is not None else (None, None, np.zeros(3, bool))
     whole = in_contact.all()
     return TrialResult(
-        success,
+        reason == HELD,
         reason,
         points if whole else None,
         normals if whole else None,
         joints,
         in_contact,
         world_from_palm,
-        float(cell.world_from_object[2, 3] - start_height),
+        float(cell.world_from_object[2, 3] - before[2, 3]),
     )

@@ -13,9 +13,11 @@ from gmi_ros.hand.barrett import BarrettHand
 from gmi_ros.sim.camera import Camera, render
 from gmi_ros.sim.cell import Cell
 from gmi_ros.sim.closing import ClosingPlan
-from gmi_ros.sim.objects import ObjectModel, all_objects, find_object
+from gmi_ros.sim.objects import ObjectModel, find_object
 from gmi_ros.sim.scenario import draw_camera, settle_object
-from gmi_ros.sim.trial import GraspPlan, TrialResult, run
+from gmi_ros.sim.scene import Physics
+from gmi_ros.sim.splits import objects_of
+from gmi_ros.sim.trial import DIVERGED, GraspPlan, TrialResult, run
 
 ELEVATION = (np.radians(35), np.radians(75))  # of the camera above the object, as it stands in a real cell [rad]
 LABEL = 1  # of the object in the mask
@@ -29,7 +31,7 @@ class Pick:
 
     contacts, normals: (3, 3) [m] and unit outward, NaN in every row unless all three fingers touched. touched: (3,).
     joints: (4,) [rad] and camera_from_palm: (4, 4), both when the fingers had squeezed, or when the trial ended before.
-    height_lifted: [m]. reason: one of trial.REASONS, or cancelled.
+    height_lifted: [m]. reason: one of trial.REASONS.
     """
 
     success: bool
@@ -47,17 +49,17 @@ class World:
 
     def __init__(self, hand: BarrettHand, seed: int, objects: Sequence[str] = (), mass: float = 1.0):
         """Args:
-            objects: names of objects, tried in an order drawn from the seed; empty = all of the package's.
+            objects: names of objects, tried in an order drawn from the seed; empty = the training split's.
             mass: of every object [kg].
 
         Raises:
             GmiError: BAD_REQUEST for an object that does not exist.
         """
         self.hand, self._seed = hand, seed
-        models = [find_object(name) for name in objects] or all_objects()
+        models = [find_object(name) for name in objects] or [*objects_of("train")]
         order = np.random.default_rng([seed]).permutation(len(models))
         self._models: list[ObjectModel] = [models[i] for i in order]
-        self._make_cell = lru_cache(maxsize=_OBJECTS_KEPT)(lambda model: Cell(model, hand, mass))
+        self._make_cell = lru_cache(maxsize=_OBJECTS_KEPT)(lambda model: Cell(model, hand, Physics(mass=mass)))
         self._round = -1
         self.reset()
 
@@ -132,7 +134,7 @@ class World:
         """Try it by physics, then open the hand, park it and let the object come to rest where it falls."""
         world_from_object = self._cell.world_from_object
         result = run(self._cell, plan, on_phase=on_phase, cancelled=cancelled)
-        self._put_down(world_from_object, diverged=result.reason == "diverged")
+        self._put_down(world_from_object, diverged=result.reason == DIVERGED)
         return self._in_camera(result, world_from_object)
 
     def _put_down(self, before: np.ndarray, diverged: bool) -> None:

@@ -23,7 +23,7 @@ HAND = load_hand()
 @pytest.fixture(scope="module")
 def frame():
     cell = Cell(find_object("bottle_0"), None)
-    camera = Camera(KINECT, look_at(np.array([0, 0, 0.08]), 0.3, 0.9, 0.7), np.array([0.0, 0.0, 1.0]))
+    camera = Camera(KINECT, look_at(np.array([0, 0, 0.08]), 0.3, 0.9, 0.7))
     return render(cell.model, cell.data, camera, {cell.object_body: 1})
 
 

@@ -1,0 +1,39 @@
+"""Which objects are trained on, tested on and chosen by: fixed here, no object in two splits."""
+
+from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.sim.objects import RANDOM, ObjectModel, class_names, make_object
+
+SPLITS = ("train", "similar", "different", "dev", "random")
+TEST_SPLITS = ("similar", "different")  # run once for each set of weights; nothing is trained on their records
+_TRAIN_PER_CLASS = 8
+_SIMILAR_INDEX, _DEV_INDEX = 20, 30  # of the unseen objects of the training classes
+
+
+def objects_of(split: str, n_random: int = 100) -> tuple[ObjectModel, ...]:
+    """The objects of a split.
+
+    train: 161 of the 20 training classes. similar: one unseen of each of them. different: one of each of 53 classes
+    never trained on. dev: one more unseen of each training class and 10 of classes used nowhere else; every choice is
+    made on these. random: composites 0 to n_random - 1.
+
+    Raises:
+        GmiError: BAD_REQUEST for an unknown split or n_random < 1.
+    """
+    classes = class_names()
+    match split:
+        case "train":
+            names = [(name, index) for index in range(_TRAIN_PER_CLASS) for name in classes]
+            names.append((classes[0], _TRAIN_PER_CLASS))
+        case "similar":
+            names = [(name, _SIMILAR_INDEX) for name in classes]
+        case "different":
+            names = [(name, 0) for name in class_names("different")]
+        case "dev":
+            names = [(name, _DEV_INDEX) for name in classes] + [(name, 0) for name in class_names("dev")]
+        case "random":
+            if n_random < 1:
+                raise GmiError(ErrorCode.BAD_REQUEST, f"{n_random} random objects: at least 1 is needed")
+            names = [(RANDOM, index) for index in range(n_random)]
+        case _:
+            raise GmiError(ErrorCode.BAD_REQUEST, f"no split {split!r}: choose one of {', '.join(SPLITS)}")
+    return tuple(make_object(name, index) for name, index in names)

@@ -1,0 +1,59 @@
+"""Packed stores hold what the plain ones did, are read as they are, and refuse to be written."""
+
+import pytest
+from episodes import assert_same, make_episode
+
+from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.experience.compressed import pack, unpack
+from gmi_ros.experience.store import Store
+
+
+@pytest.fixture
+def packed(tmp_path):
+    with Store(tmp_path / "plain.db", "rw") as store:
+        store.add_many(make_episode(i) for i in range(20))
+    pack(tmp_path / "plain.db", tmp_path / "plain.db.zst")
+    return tmp_path / "plain.db.zst"
+
+
+def test_a_packed_store_reads_as_the_plain_one(packed):
+    with Store(packed) as store:
+        found = list(store)
+        assert store.verify() == len(store) == 20
+    for number, episode in enumerate(found):
+        assert_same(episode, make_episode(number))
+
+
+def test_it_is_smaller_and_comes_back_to_the_byte(packed, tmp_path):
+    plain = tmp_path / "plain.db"
+    unpack(packed, tmp_path / "again.db")
+    assert (tmp_path / "again.db").read_bytes() == plain.read_bytes()
+    assert packed.stat().st_size < plain.stat().st_size
+
+
+def test_an_unpacked_store_can_be_continued(packed, tmp_path):
+    unpack(packed, tmp_path / "again.db")
+    with Store(tmp_path / "again.db", "rw") as store:
+        assert not store.add(make_episode(3)) and store.add(make_episode(20))
+
+
+def refusal(function, *args):
+    with pytest.raises(GmiError) as error:
+        function(*args)
+    return error.value.code
+
+
+def test_what_is_refused(packed, tmp_path):
+    assert refusal(Store, packed, "rw") == ErrorCode.STORE_UNWRITABLE
+    assert refusal(Store, tmp_path / "none.db.zst") == ErrorCode.FILE_NOT_FOUND
+    assert refusal(unpack, packed, tmp_path / "plain.db") == ErrorCode.BAD_REQUEST
+    damaged = tmp_path / "damaged.db.zst"
+    damaged.write_bytes(packed.read_bytes()[:200] + b"nonsense")
+    assert refusal(Store, damaged) == ErrorCode.STORE_CORRUPT
+    assert not [p for p in tmp_path.iterdir() if p.name.endswith(".partial")]
+
+
+def test_a_store_that_is_being_written_is_not_packed(tmp_path):
+    with Store(tmp_path / "open.db", "rw") as store:
+        store.add(make_episode(1))
+        assert refusal(pack, tmp_path / "open.db", tmp_path / "open.db.zst") == ErrorCode.BAD_REQUEST
