@@ -20,7 +20,7 @@ def data_files(*folders: str) -> list[tuple[str, list[str]]]:
 
 
 BAGS = ["rosbags>=0.11,<0.12", "rosbags-image[opencv-headless]>=0.10,<0.11", "zstandard>=0.22,<1"]
-SIM = ["mujoco>=4.0,<5", "trimesh>=4.4,<6", "coacd>=1.0,<2"]
+SIM = ["mujoco>=4.0,<5", "trimesh>=4.6,<6", "coacd>=1.0,<2"]
 DASK = ["distributed>=2024.8,<2027"]
 TRAIN = ["matplotlib>=3.8,<4"]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gmi_ros.cli import options
 from gmi_ros.cli.report import Report
 from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.core.resources import cache_folder
 
 if TYPE_CHECKING:
     from gmi_ros.evaluation.collecting import Engine
@@ -129,7 +130,7 @@ def _objects(args: argparse.Namespace) -> tuple[str, tuple["ObjectModel", ...], 
     from gmi_ros.evaluation.recipes import MESHES
     from gmi_ros.sim.meshes import load_meshes
 
-    found = load_meshes(args.meshes, args.scale or 1.0)
+    found = load_meshes(args.meshes, args.scale or 1.0, cache=cache_folder("meshes"))
     for skipped in found.skipped:
         print(f"skipped {skipped.name}: {skipped.reason}", file=sys.stderr)
     if not found.objects:

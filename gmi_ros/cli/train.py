@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gmi_ros.cli import options
 from gmi_ros.cli.report import Report
+from gmi_ros.core.resources import cache_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,9 +22,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of the weights; a run that was begun there goes on",
     )
     parser.add_argument("--model", default="r_cvae", choices=("r_cvae",), help="network")
-    parser.add_argument("--meshes", type=Path, metavar="DIR", help="the folder that records of meshes were collected from")
+    parser.add_argument(
+        "--meshes", type=Path, metavar="DIR", help="the folder that records of meshes were collected from"
+    )
     parser.add_argument("--scale", type=float, default=1.0, help="metres per unit of the meshes (default: 1)")
-    parser.add_argument("--cache", type=Path, metavar="DIR", help="folder that keeps the rendered images for the next time")
+    parser.add_argument(
+        "--cache", type=Path, metavar="DIR", help="folder that keeps the rendered images for the next time"
+    )
     parser.add_argument("--restart", action="store_true", help="start over, whatever --out holds")
     parser.add_argument("--threads", type=options.count, default=2, metavar="N", help="CPU threads")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -46,7 +51,7 @@ def run(args: argparse.Namespace) -> Report:
     if args.meshes is not None:
         from gmi_ros.sim.meshes import load_meshes
 
-        meshes = load_meshes(args.meshes, args.scale).objects
+        meshes = load_meshes(args.meshes, args.scale, cache=cache_folder("meshes")).objects
     set_threads(args.threads)
     pairs = load_grasp_data(args.data, progress=not args.quiet, meshes=meshes, cache=args.cache)
     data = train(config, pairs, args.out, resume=not args.restart, progress=not args.quiet)

@@ -59,6 +59,9 @@ class GmiError(Exception):
         super().__init__(message)
         self.code = ErrorCode(code)
 
+    def __reduce__(self):
+        return type(self), (self.code, self.message)  # so that it comes through from a worker process
+
     @property
     def message(self) -> str:
         """The sentence shown to the user."""

@@ -21,3 +21,8 @@ def resource(relative: str) -> Path:
             return root / relative
     looked = ", ".join(str(r) for r in dict.fromkeys(roots))
     raise GmiError(ErrorCode.FILE_NOT_FOUND, f"{relative} is in none of: {looked}")
+
+
+def cache_folder(name: str) -> Path:
+    """Where this user's machine keeps what can be made again: `gmi_ros/<name>` below XDG_CACHE_HOME, or ~/.cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gmi_ros" / name

@@ -142,7 +142,7 @@ def _check_continues(
         one_more = derived_id(split, record.object_name, record.trial_seed, len(made))
         same = all(e.outcome_id in store and _trial(store.get(e.outcome_id)) == _trial(e) for e in made)
         if not same or one_more in store:
-            why = "it was begun with other options (views, pin, mass, friction, noise) or by a version whose trials differ"
+            why = "it was begun with other options (views, mass, noise ...) or by a version whose trials differ"
             raise _other_run(store.path, why)
 
 

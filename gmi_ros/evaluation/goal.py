@@ -65,8 +65,9 @@ class Goal:
                 raise GmiError(ErrorCode.BAD_REQUEST, f"{name} must be at least 1, got {value}")
         if (self.trials is None) == (self.successes is None):
             raise GmiError(ErrorCode.BAD_REQUEST, "say how much to collect: a number of trials or of successes")
-        if self.each < 0:
-            raise GmiError(ErrorCode.BAD_REQUEST, f"each must be at least 0, got {self.each}")
+        if self.each < 0 or (self.each and self.successes is None):
+            message = f"each must be at least 0, and 0 for a number of trials, got {self.each}"
+            raise GmiError(ErrorCode.BAD_REQUEST, message)
 
     def next_object(self, tally: Mapping[str, Tally]) -> str | None:
         """Whose next batch comes next: of the objects that are wanted the one with the fewest, the first of those.

@@ -60,7 +60,9 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise GmiError(ErrorCode.FILE_DAMAGED, f"{path} is damaged ({error}): delete it, and it is made anew") from error
+        raise GmiError(
+            ErrorCode.FILE_DAMAGED, f"{path} is damaged ({error}): delete it, and it is made anew"
+        ) from error
 
 
 def _fingerprint(episodes: Sequence[Episode], objects: Mapping[str, ObjectModel]) -> str:
@@ -71,7 +73,9 @@ def _fingerprint(episodes: Sequence[Episode], objects: Mapping[str, ObjectModel]
             seen = e.recipe
             models[e.object_name] = object_of(e, objects)
         else:
-            seen = hashlib.sha256(e.pixels.rgb.tobytes() + e.pixels.depth.tobytes() + e.pixels.mask.tobytes()).hexdigest()
+            seen = hashlib.sha256(
+                e.pixels.rgb.tobytes() + e.pixels.depth.tobytes() + e.pixels.mask.tobytes()
+            ).hexdigest()
         found.update(json.dumps([e.object_name, seen, e.camera_from_object.tolist()]).encode())
     found.update("".join(digest(model) for model in models.values()).encode())
     return found.hexdigest()[:20]

@@ -4,7 +4,7 @@ import argparse
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,7 +16,8 @@ from gmi_ros.experience.store import Store
 from gmi_ros.report.data_pictures import write_pictures
 from gmi_ros.sim.collect import TRIALS_PER_SEED
 from gmi_ros.sim.geometry import digest
-from gmi_ros.sim.splits import SPLITS, objects_of
+from gmi_ros.sim.objects import find_object
+from gmi_ros.sim.splits import SPLITS
 from gmi_ros.sim.trial import HELD
 
 PAPER = {"train": (161, 42351 + 4706), "similar": (20, 4848), "different": (53, 8851)}  # Table I: objects, pairs
@@ -65,10 +66,9 @@ def read_parts(folder: Path) -> dict[str, Part]:
     return parts
 
 
-def objects_digest(split: str, names: Sequence[str]) -> str:
-    """Digest of the objects of a split that have records; another one means that the class templates were changed."""
-    known = {model.name: digest(model) for model in objects_of(split, n_random=10_000 if split == "random" else 1)}
-    return hashlib.sha256("".join(known[name] for name in sorted(names)).encode()).hexdigest()[:16]
+def objects_digest(names: Iterable[str]) -> str:
+    """Digest of these objects as they are today; another one means that their class templates were changed."""
+    return hashlib.sha256("".join(digest(find_object(name)) for name in sorted(names)).encode()).hexdigest()[:16]
 
 
 def card(parts: dict[str, Part]) -> dict:
@@ -81,7 +81,7 @@ def card(parts: dict[str, Part]) -> dict:
             split: min(reasons[HELD] for reasons in part.outcomes.values()) for split, part in parts.items()
         },
         "reasons": {split: dict(sum(part.outcomes.values(), Counter())) for split, part in parts.items()},
-        "objects_digest": {split: objects_digest(split, [*part.outcomes]) for split, part in parts.items()},
+        "objects_digest": {split: objects_digest(part.outcomes) for split, part in parts.items()},
         "bytes": sum(part.size for part in parts.values()),
         "commands": {
             split: f"gmi collect --split {split} --successes {part.successes} --each 30 --seed {part.seed} "
@@ -116,14 +116,29 @@ def card_text(parts: dict[str, Part], note: str = "") -> str:
     lines += ["", "Made by", "", *(f"    {command}" for command in told["commands"].values())]
     lines += ["    python -m gmi_ros.report.data_card runs data", ""]
     lines += ["Commands read the packed stores as they are; to continue one, `--unpack` it first.", ""]
-    lines += ["## Pictures", "", "![All objects](objects.png)", "", "![Twenty grasps](grasps.png)", "", "![A trial](trial.png)", ""]
+    lines += [
+        "## Pictures",
+        "",
+        "![All objects](objects.png)",
+        "",
+        "![Twenty grasps](grasps.png)",
+        "",
+        "![A trial](trial.png)",
+        "",
+    ]
     lines += ["## How trials ended", ""]
     reasons = sorted({r for found in told["reasons"].values() for r in found})
     lines += ["| split | " + " | ".join(reasons) + " |", "|---" * (len(reasons) + 1) + "|"]
     for split, found in told["reasons"].items():
         lines.append(f"| {split} | " + " | ".join(str(found.get(r, 0)) for r in reasons) + " |")
     for split, part in parts.items():
-        lines += ["", f"## {split}, by class", "", "| class | objects | held | failed | fewest held of an object |", "|---|---|---|---|---|"]
+        lines += [
+            "",
+            f"## {split}, by class",
+            "",
+            "| class | objects | held | failed | fewest held of an object |",
+            "|---|---|---|---|---|",
+        ]
         lines += _class_rows(part)
     return "\n".join(lines) + "\n"
 
@@ -145,7 +160,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m gmi_ros.report.data_card", description=main.__doc__)
     parser.add_argument("source", type=Path, help="folder of the stores; with --unpack, of the packed ones")
     parser.add_argument("into", type=Path, help="folder to write to")
-    parser.add_argument("--unpack", action="store_true", help="write <split>.db from <split>.db.zst, to go on collecting")
+    parser.add_argument(
+        "--unpack", action="store_true", help="write <split>.db from <split>.db.zst, to go on collecting"
+    )
     parser.add_argument("--note", default="", help="a line for the card: how long it took, on what machine")
     args = parser.parse_args(argv)
     try:

@@ -117,7 +117,9 @@ def render_observation(
     return compose(rgb, depth, known, inside & (body == body_id), int((inside & ~known).sum()), object_frame)
 
 
-def _cast(model, data, camera: Camera, rays: np.ndarray, groups: np.ndarray = _VISIBLE) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _cast(
+    model, data, camera: Camera, rays: np.ndarray, groups: np.ndarray = _VISIBLE
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Depth (h, w) float32 [m] along the optical axis (0 = nothing hit), rgb (h, w, 3), body id (h, w; -1 = none)."""
     shape, n_rays = rays.shape[:2], rays.shape[0] * rays.shape[1]
     directions = (rays.reshape(-1, 3) @ camera.world_from_camera[:3, :3].T).copy()

@@ -93,7 +93,9 @@ class Cell:
     def place_hand(self, world_from_palm: np.ndarray, joints: np.ndarray) -> None:
         """Put the hand there at once, at rest, with outer joints coupled (inner / 3)."""
         self.model.body_pos[self._palm_body] = world_from_palm[:3, 3]
-        mujoco.mju_mat2Quat(self.model.body_quat[self._palm_body], np.ascontiguousarray(world_from_palm[:3, :3]).ravel())
+        mujoco.mju_mat2Quat(
+            self.model.body_quat[self._palm_body], np.ascontiguousarray(world_from_palm[:3, :3]).ravel()
+        )
         self.data.qpos[self._wrist_qpos] = 0.0
         self.data.ctrl[self._wrist_ctrl] = 0.0
         self.place_joints(joints)

@@ -88,7 +88,7 @@ class DaskEngine:
         with self._translated():
             try:
                 self._client.wait_for_workers(1, timeout=ANSWER_S)
-            except TimeoutError as error:
+            except asyncio.TimeoutError as error:
                 raise self._workerless(ANSWER_S) from error
             found = self._client.run(Fitness.of, on_error="return")
         for address, fitness in found.items():
@@ -101,7 +101,7 @@ class DaskEngine:
         return self
 
     def __exit__(self, *_) -> None:
-        with suppress(OSError):
+        with suppress(OSError, asyncio.TimeoutError):
             self._client.close(ANSWER_S)
 
     def run(self, jobs: Iterable[Job]) -> Generator[Batch, None, None]:
@@ -115,8 +115,10 @@ class DaskEngine:
         try:
             while True:
                 with self._translated():
-                    for job in islice(jobs, max(AHEAD * self._n_workers() - len(waiting), not waiting)):
-                        waiting.append(self._client.submit(_attempt_fitly, job, self._needed, pure=False))
+                    missing = max(AHEAD * self._n_workers(), 1) - len(waiting)
+                ready = list(islice(jobs, max(missing, 0)))
+                with self._translated():
+                    waiting += [self._client.submit(_attempt_fitly, job, self._needed, pure=False) for job in ready]
                     if not waiting:
                         return
                     answer = self._answer(waiting[0])
@@ -131,7 +133,7 @@ class DaskEngine:
         while True:
             try:
                 return future.result(timeout=_POLL_S)
-            except TimeoutError:
+            except asyncio.TimeoutError:
                 if self._n_workers():
                     alone_since = None
                     continue
@@ -158,7 +160,7 @@ class DaskEngine:
         except GmiError:
             raise
         except Exception as error:
-            if isinstance(error, (CancelledError, OSError)) or self._client.status != "running":
+            if isinstance(error, (CancelledError, OSError, asyncio.TimeoutError)) or self._client.status != "running":
                 message = f"the Dask scheduler at {self._address} has gone away; start again to go on where this ended"
                 raise GmiError(ErrorCode.BAD_REQUEST, message) from error
             message = f"a worker of the Dask cluster at {self._address} failed: {type(error).__name__}: {error}"

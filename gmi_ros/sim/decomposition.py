@@ -2,8 +2,8 @@
 
 CoACD (Wei, Liu, Ling, Su: Approximate Convex Decomposition for 3D Meshes with Collision-Aware Concavity and Tree
 Search, 2022) cuts; it runs in a process of its own, `python -m gmi_ros.sim.decomposition IN OUT`, so that a crash or an
-endless search costs one mesh and not the run. Its pieces are merged here, always the two whose common hull adds the
-least volume: its own merging took ten times as long and filled a mug twice as much.
+endless search costs one mesh and not the run. It gets each body by itself, since bodies that cross make it remesh all
+of them, which takes ten times as long. The pieces are merged here, over all bodies, by the volume that this adds.
 """
 
 import hashlib

@@ -36,7 +36,7 @@ class MeshFolder:
     skipped: tuple[Skipped, ...]
 
 
-def load_meshes(folder: Path, scale: float = 1.0, max_parts: int = 8, cache: Path | None = None) -> MeshFolder:
+def load_meshes(folder: Path, scale: float = 1.0, max_parts: int = 16, cache: Path | None = None) -> MeshFolder:
     """The .obj, .stl and .ply files of a folder (not of those below), each an object of convex hulls.
 
     An object's frame is the file's, moved so that the volume's centroid is on the z-axis and the lowest point at z = 0.
@@ -45,7 +45,7 @@ def load_meshes(folder: Path, scale: float = 1.0, max_parts: int = 8, cache: Pat
 
     Args:
         scale: metres per unit of the files.
-        max_parts: hulls that an object may have; a thin-walled mug wants 16 or more to be hollow.
+        max_parts: hulls that an object may have; a thin-walled mug is not hollow with many fewer than 16.
         cache: folder that keeps decompositions; they take seconds for each mesh that is not convex.
 
     Raises:

@@ -147,6 +147,15 @@ def test_objects_that_never_succeed_are_given_up_and_the_others_make_up_for_them
     assert len(sequence(Goal(successes=10), models=alone, ahead=6)) == 2016
 
 
+def test_an_easy_object_exceeds_its_share_where_the_others_were_given_up(monkeypatch):
+    monkeypatch.setattr(goal, "TRIES_WITHOUT_SUCCESS", 160)
+    models = {name: MODELS[name] for name in ("often_0", "seldom_0", "never_0")}
+    records = sequence(Goal(successes=300), models=models)
+    assert ids(records) == ids(sequence(Goal(successes=300), models=models, ahead=9))
+    assert ids(records) == ids(sequence(Goal(successes=300), records[:320], models=models))
+    assert n_successes(records)["often_0"] > 2 * 300 / len(models) and sum(n_successes(records).values()) >= 300
+
+
 def test_a_higher_goal_goes_on_where_the_lower_ended():
     first = sequence(Goal(successes=50))
     assert ids(sequence(Goal(successes=50), first)) == ids(first)
@@ -166,7 +175,8 @@ def test_an_object_that_no_hand_can_hold_is_given_up(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "bad, told",
     [({}, "say how much"), ({"trials": 1, "successes": 1}, "say how much"), ({"trials": 0}, "at least 1, got 0"),
-     ({"successes": -3}, "at least 1, got -3"), ({"successes": 3, "each": -1}, "at least 0, got -1")],
+     ({"successes": -3}, "at least 1, got -3"), ({"successes": 3, "each": -1}, "at least 0, .*got -1"),
+     ({"trials": 3, "each": 2}, "0 for a number of trials, got 2")],
 )  # fmt: skip
 def test_goals_that_are_none(bad, told):
     with pytest.raises(GmiError, match=told):

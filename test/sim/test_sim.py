@@ -204,7 +204,9 @@ def test_bounds_are_those_of_the_parts_corners(split):
         points = poses.transform_points(pose, np.concatenate([corners(part) for part in model.parts]))
         centre, extent = cell.object_bounds()
         # Corners are inscribed where a part is round.
-        assert (centre - extent <= points.min(axis=0) + 1e-9).all() and (centre + extent >= points.max(axis=0) - 1e-9).all()
+        assert (centre - extent <= points.min(axis=0) + 1e-9).all() and (
+            centre + extent >= points.max(axis=0) - 1e-9
+        ).all()
         np.testing.assert_allclose(centre + extent, points.max(axis=0), atol=0.003)
 
 
@@ -222,5 +224,3 @@ def test_intrinsics_project_what_they_deproject():
     k = Intrinsics(64, 48, 50.0, 51.0, 31.0, 23.5)
     pixels = np.random.default_rng(0).uniform(0, 48, (9, 2))
     np.testing.assert_allclose(k.project(k.deproject(pixels, np.full(9, 0.7))), pixels)
-
-
