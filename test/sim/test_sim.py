@@ -155,7 +155,7 @@ def test_a_pinned_object_does_not_move_while_the_hand_closes(hand):
 
 
 def test_a_batch_is_a_function_of_its_job():
-    job = Job(find_object("mug_3"), 3, 7, TrialOptions())
+    job = Job(find_object("soap_3"), 3, 7, TrialOptions())
     first, second = run_batch(job).records, run_batch(job).records
     assert [r.result.reason for r in first] == [r.result.reason for r in second]
     for a, b in zip(first, second, strict=True):
@@ -165,7 +165,7 @@ def test_a_batch_is_a_function_of_its_job():
 
 
 def test_options_that_are_not_about_the_trial_leave_it_as_it_is():
-    job = Job(find_object("can_1"), 0, 7, TrialOptions())
+    job = Job(find_object("funnel_1"), 0, 7, TrialOptions())
     plain, seen = run_batch(job).records, run_batch(job._replace(options=TrialOptions(views=3, noise=True))).records
     for a, b in zip(plain, seen, strict=True):
         assert a.result.reason == b.result.reason
@@ -186,12 +186,12 @@ def test_the_first_view_is_along_the_approach_and_the_others_not_far_off_it():
 
 def test_mass_and_friction_are_drawn_from_their_ranges_and_act():
     options = TrialOptions(mass=(0.2, 0.4), friction=(0.5, 0.6))
-    records = [run_batch(Job(find_object("can_0"), n, 1, options)).records[0] for n in range(2)]
+    records = [run_batch(Job(find_object("soap_0"), n, 1, options)).records[0] for n in range(2)]
     for record in records:
         assert 0.2 <= record.physics.mass <= 0.4 and 0.5 <= record.physics.friction <= 0.6
     assert records[0].physics != records[1].physics
-    model = Cell(find_object("can_0"), load_hand(), records[0].physics).model
-    assert model.body("can_0").subtreemass[0] == pytest.approx(records[0].physics.mass, rel=0.02)
+    model = Cell(find_object("soap_0"), load_hand(), records[0].physics).model
+    assert model.body("soap_0").subtreemass[0] == pytest.approx(records[0].physics.mass, rel=0.02)
     assert set(model.geom_friction[model.geom_priority == 1, 0]) == {records[0].physics.friction}
 
 
