@@ -13,8 +13,8 @@ import mujoco
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.version import version
-from gmi_ros.sim.collect import Batch, Job
-from gmi_ros.sim.engines import AHEAD, Answer, attempt, batch_of
+from gmi_ros.sim.collect import Batch, Job, run_batch
+from gmi_ros.sim.engines import AHEAD
 
 if TYPE_CHECKING:
     from distributed import Future, Worker
@@ -118,17 +118,17 @@ class DaskEngine:
                     missing = max(AHEAD * self._n_workers(), 1) - len(waiting)
                 ready = list(islice(jobs, max(missing, 0)))
                 with self._translated():
-                    waiting += [self._client.submit(_attempt_fitly, job, self._needed, pure=False) for job in ready]
+                    waiting += [self._client.submit(_run_fitly, job, self._needed, pure=False) for job in ready]
                     if not waiting:
                         return
-                    answer = self._answer(waiting[0])
+                    batch = self._batch(waiting[0])
                 waiting.popleft()
-                yield batch_of(answer)
+                yield batch
         finally:
             with suppress(Exception):  # a scheduler that is gone has nothing left to cancel
                 self._client.cancel([*waiting])
 
-    def _answer(self, future: "Future") -> Answer:
+    def _batch(self, future: "Future") -> Batch:
         alone_since = None
         while True:
             try:
@@ -174,13 +174,10 @@ async def _shake_hands(address: str) -> None:
     await comm.close()
 
 
-def _attempt_fitly(job: Job, needed: Fitness) -> Answer:
+def _run_fitly(job: Job, needed: Fitness) -> Batch:
     """In a worker, which may have come after the others were checked."""
     from distributed import get_worker
 
     worker = get_worker()
-    try:
-        Fitness.of(worker).check(worker.address, needed)
-    except GmiError as error:
-        return error.code, error.message
-    return attempt(job)
+    Fitness.of(worker).check(worker.address, needed)
+    return run_batch(job)

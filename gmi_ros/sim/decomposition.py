@@ -21,6 +21,7 @@ from scipy.spatial import ConvexHull, QhullError
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.sim.mesh_files import Body
+from gmi_ros.sim.shapes import sphere
 
 MOST_VERTICES = 64  # of a piece
 TIME_LIMIT_S = 600.0  # of the cutting of one mesh
@@ -69,7 +70,7 @@ def simplify(points: np.ndarray) -> np.ndarray:
     if len(corners) <= MOST_VERTICES:
         return corners
     if len(corners) > _DIRECTIONS:
-        corners = corners[np.unique([np.argmax(corners @ direction) for direction in _sphere(_DIRECTIONS)])]
+        corners = corners[np.unique([np.argmax(corners @ direction) for direction in sphere(_DIRECTIONS)])]
     chosen = _tetrahedron(corners)
     while len(chosen) < MOST_VERTICES:
         faces = ConvexHull(corners[chosen]).equations  # (f, 4)
@@ -88,13 +89,6 @@ def _tetrahedron(points: np.ndarray) -> list[int]:
         along = rest[chosen[-1]] / np.linalg.norm(rest[chosen[-1]])
         rest = rest - np.outer(rest @ along, along)
     return chosen
-
-
-def _sphere(n: int) -> np.ndarray:
-    """Directions (n, 3), evenly over the sphere (Fibonacci's spiral)."""
-    z = 1 - (2 * np.arange(n) + 1) / n
-    heading = np.pi * (1 + 5**0.5) * np.arange(n)
-    return np.column_stack([np.sqrt(1 - z**2) * np.cos(heading), np.sqrt(1 - z**2) * np.sin(heading), z])
 
 
 def _merged(pieces: list[np.ndarray], max_parts: int) -> list[np.ndarray]:

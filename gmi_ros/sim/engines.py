@@ -1,7 +1,4 @@
-"""Who runs the batches: processes of this machine. Batches come in the order of the jobs, whoever is done first.
-
-A GmiError comes back from a worker as plain data: the exception itself does not survive the way between processes.
-"""
+"""Who runs the batches: processes of this machine. Batches come in the order of the jobs, whoever is done first."""
 
 import multiprocessing
 import os
@@ -20,23 +17,6 @@ from gmi_ros.sim.collect import Batch, Job, run_batch
 
 AHEAD = 3  # jobs handed out per worker
 _MOST_BREAKS = 5  # of the pool without a result in between
-
-Answer = Batch | tuple[ErrorCode, str]
-
-
-def attempt(job: Job) -> Answer:
-    """In a worker: the batch, or what a GmiError says."""
-    try:
-        return run_batch(job)
-    except GmiError as error:
-        return error.code, error.message
-
-
-def batch_of(answer: Answer) -> Batch:
-    """The batch that `attempt` made, or its GmiError."""
-    if isinstance(answer, Batch):
-        return answer
-    raise GmiError(*answer)
 
 
 class LocalEngine:
@@ -80,7 +60,7 @@ class LocalEngine:
                 if not waiting:
                     return
                 try:
-                    answer = waiting[0][1].result()
+                    batch = waiting[0][1].result()
                 except BrokenProcessPool as error:
                     breaks += 1
                     if breaks > _MOST_BREAKS:
@@ -92,7 +72,7 @@ class LocalEngine:
                     continue
                 breaks = 0
                 waiting.popleft()
-                yield batch_of(answer)
+                yield batch
         finally:
             for _, future in waiting:
                 future.cancel()
@@ -100,7 +80,7 @@ class LocalEngine:
     def _submit(self, job: Job) -> Future:
         try:
             with _no_interrupt():
-                return self._pool.submit(attempt, job)
+                return self._pool.submit(run_batch, job)
         except BrokenProcessPool as error:
             broken: Future = Future()
             broken.set_exception(error)

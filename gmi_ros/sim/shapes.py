@@ -71,11 +71,11 @@ def corners(part: Part) -> np.ndarray:
         case "box":
             local = _signs() * part.size
         case "ellipsoid":
-            local = _sphere() * part.size
+            local = sphere() * part.size
         case "cylinder":
             local = _rings([[part.size[0], -part.size[1]], [part.size[0], part.size[1]]])
         case _:
-            ball = _sphere()
+            ball = sphere()
             local = part.size[0] * ball + np.where(ball[:, 2:] > 0, 1, -1) * [0, 0, part.size[1]]
     return Rotation.from_quat(part.xyzw).apply(local) + part.position
 
@@ -205,7 +205,7 @@ def _rings(outline: list[list[float]] | np.ndarray) -> np.ndarray:
     )
 
 
-def _sphere(n: int = 160) -> np.ndarray:
+def sphere(n: int = 160) -> np.ndarray:
     """Points (n, 3), evenly over the unit sphere (Fibonacci's spiral)."""
     z = 1 - (2 * np.arange(n) + 1) / n
     heading = np.pi * (1 + 5**0.5) * np.arange(n)

@@ -8,21 +8,24 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from made_once import run_once
 
 from gmi_ros.core.errors import ErrorCode, GmiError
-from gmi_ros.evaluation import collecting, goal
+from gmi_ros.evaluation import goal
 from gmi_ros.evaluation.collecting import batches, collect
 from gmi_ros.evaluation.dataset import load_grasp_data
 from gmi_ros.evaluation.goal import Goal, Tally
 from gmi_ros.evaluation.recipes import episodes_of, render_episode
 from gmi_ros.experience.store import Store
-from gmi_ros.sim.collect import CANDIDATES, Batch, Job, TrialOptions, run_batch, trial_seed
+from gmi_ros.sim.collect import CANDIDATES, Batch, Job, TrialOptions, trial_seed
 from gmi_ros.sim.objects import ObjectModel, find_object
 from gmi_ros.sim.shapes import Part
 from gmi_ros.sim.trial import COLLIDED, HELD
 
 OBJECTS = [find_object("random_0"), find_object("random_4")]
 TWO_VIEWS = TrialOptions(views=2)
+
+pytestmark = pytest.mark.usefixtures("checks_run_once")
 
 
 class Here:
@@ -40,24 +43,6 @@ class Here:
             yield self.batch_of(waiting.popleft())
             waiting.extend(islice(jobs, 1))
             self.left = None if self.left is None else self.left - 1
-
-
-_MADE = {}
-
-
-def run_once(job):
-    """run_batch, which is a pure function of the job: the same job is not run twice in these tests."""
-    key = job.object_model.name, *job[1:]
-    if key not in _MADE:
-        _MADE[key] = run_batch(job)
-    return _MADE[key]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def checks_run_once():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(collecting, "run_batch", run_once)
-        yield
 
 
 @pytest.fixture(scope="module")

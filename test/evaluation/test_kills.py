@@ -14,18 +14,20 @@ from threading import Timer
 
 import numpy as np
 import pytest
+from made_once import run_once
 
 from gmi_ros.core.errors import GmiError
-from gmi_ros.evaluation import collecting
 from gmi_ros.evaluation.collecting import collect
 from gmi_ros.evaluation.goal import Goal
 from gmi_ros.experience.store import Store
-from gmi_ros.sim.collect import CANDIDATES, run_batch
+from gmi_ros.sim.collect import CANDIDATES
 from gmi_ros.sim.dask_engine import DaskEngine
 from gmi_ros.sim.splits import objects_of
 
 PATIENCE = 300  # [s] on a machine with other things to do
 SEED = 5
+
+pytestmark = pytest.mark.usefixtures("checks_run_once")
 
 
 def store_hash(path: Path) -> str:
@@ -41,24 +43,6 @@ def store_hash(path: Path) -> str:
                 else:
                     found.update(repr((field.name, value)).encode())
     return found.hexdigest()
-
-
-_MADE = {}
-
-
-def run_once(job):
-    """run_batch, a pure function of the job, for this process: the same job is not run twice here."""
-    key = job.object_model.name, *job[1:]
-    if key not in _MADE:
-        _MADE[key] = run_batch(job)
-    return _MADE[key]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def checks_run_once():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(collecting, "run_batch", run_once)
-        yield
 
 
 class Here:

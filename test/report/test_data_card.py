@@ -8,7 +8,7 @@ import pytest
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.evaluation.collecting import collect
-from gmi_ros.evaluation.goal import Goal
+from gmi_ros.evaluation.goal import Goal, Tally
 from gmi_ros.evaluation.recipes import episodes_of
 from gmi_ros.experience.store import Store
 from gmi_ros.report import data_card
@@ -49,6 +49,17 @@ def test_todays_code_makes_the_same_trials(split):
             assert (kept.success, kept.reason, kept.recipe) == (made.success, made.reason, made.recipe)
             if made.contacts_reached is not None:
                 np.testing.assert_allclose(kept.contacts_reached, made.contacts_reached, atol=1e-6)
+
+
+def test_the_cards_command_leads_to_these_batches_in_this_order():
+    goal = Goal(successes=data_card.GOALS["similar"], each=data_card.EACH)
+    tally = {model.name: Tally() for model in objects_of("similar")}
+    with Store(DATA / "similar.db.zst") as store:
+        for number, e in enumerate(store.episodes()):
+            if number % CANDIDATES == 0:
+                assert e.object_name == goal.next_object(tally)
+            tally[e.object_name] = tally[e.object_name].plus(e.trial_seed, e.success, e.reason)
+    assert goal.next_object(tally) is None
 
 
 def test_a_folder_is_packed_with_its_card_and_unpacked_again(tmp_path, monkeypatch):

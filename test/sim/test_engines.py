@@ -1,6 +1,5 @@
 """Engines: batches in the order of the jobs, dead workers replaced, nobody left behind, and what Dask refuses."""
 
-import pickle
 import random
 import socket
 import subprocess
@@ -17,6 +16,8 @@ from gmi_ros.sim import dask_engine, engines
 from gmi_ros.sim.collect import Job, TrialOptions
 from gmi_ros.sim.dask_engine import DaskEngine, Fitness
 from gmi_ros.sim.engines import LocalEngine
+from gmi_ros.sim.objects import ObjectModel
+from gmi_ros.sim.shapes import Part
 
 PATIENCE = 120  # [s] on a machine with other things to do
 
@@ -46,15 +47,12 @@ def test_a_number_of_workers_that_is_none():
         LocalEngine(0)
 
 
-def test_a_refusal_comes_back_as_it_was_raised(monkeypatch):
-    def refuse(job):
-        raise GmiError(ErrorCode.BAD_SETTING, "too heavy")
-
-    monkeypatch.setattr(engines, "run_batch", refuse)
-    answer = pickle.loads(pickle.dumps(engines.attempt(None)))
-    with pytest.raises(GmiError, match="too heavy") as refused:
-        engines.batch_of(answer)
-    assert refused.value.code == ErrorCode.BAD_SETTING
+def test_a_refusal_comes_back_as_it_was_raised():
+    speck = Part("ellipsoid", (5e-4, 5e-4, 5e-4), (0.0, 0.0, 5e-4), (0.0, 0.0, 0.0, 1.0))
+    job = Job(ObjectModel("speck", 0, (speck,), (0.5, 0.5, 0.5)), 0, 1, TrialOptions())  # too small to be seen
+    with LocalEngine(1) as engine, pytest.raises(GmiError, match="speck_0 is not wholly in view") as refused:
+        next(engine.run([job]))
+    assert refused.value.code == ErrorCode.INTERNAL
 
 
 def test_jobs_are_taken_a_few_ahead_and_a_defect_is_told():
@@ -77,6 +75,8 @@ WORK = """
 from itertools import count
 from gmi_ros.sim.collect import Job, TrialOptions
 from gmi_ros.sim.engines import LocalEngine
+from gmi_ros.sim.objects import ObjectModel
+from gmi_ros.sim.shapes import Part
 from gmi_ros.sim.objects import find_object
 
 if __name__ == "__main__":
