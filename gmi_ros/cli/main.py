@@ -23,6 +23,7 @@ COMMANDS = {
     "replay": "grasps for every image set of a rosbag2, without ROS",
     "collect": "simulated picking trials into an experience store",
     "train": "train a network on experience stores",
+    "evaluate": "how good a network is, by several measures",
     "bench": "measure how fast everything is",
     "doctor": "what is installed, which fallbacks are in use, and does it work",
 }

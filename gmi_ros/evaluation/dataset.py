@@ -7,7 +7,7 @@ import numpy as np
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.evaluation.images import images_of
-from gmi_ros.evaluation.recipes import grasp_in_view
+from gmi_ros.evaluation.recipes import grasps_in_views
 from gmi_ros.experience.episode import Episode
 from gmi_ros.experience.store import Store
 from gmi_ros.learning.dataset import GraspData
@@ -22,14 +22,15 @@ def load_grasp_data(
     meshes: Sequence[ObjectModel] = (),
     held_out: bool = False,
     cache: Path | None = None,
+    within: float = 0.0,
 ) -> GraspData:
-    """The successful grasps of these stores with all three contacts known, each with the images it is seen in.
+    """The successful grasps of these stores with all three contacts known, each with the image it was planned from.
 
-    Simulated episodes are rendered from their recipes, others bring their pixels. Simulated grasps of one object at
-    rest in one pose belong to each other's views too, where the view is not far off their approach: one image, many
-    grasps, which is what the network is to learn (paper, IV-A1).
+    Simulated episodes are rendered from their recipes, others bring their pixels.
 
     Args:
+        within: angle [rad] between view and approach. Above 0, simulated grasps of one object at rest in one pose
+            are paired with each other's views too, where they approach within it: one image, many grasps.
         meshes: a user's own objects that were collected.
         held_out: take records of the test splits, which nothing may be trained on.
         cache: folder that keeps the rendered images; None renders them anew.
@@ -47,34 +48,51 @@ def load_grasp_data(
             ErrorCode.BAD_REQUEST, f"records of {', '.join(tested)} are for testing: nothing may be trained on them"
         )
     views = list({e.observation_id: e for e in reversed(episodes)}.values())[::-1]
-    image_index, pair_episodes, grasps = _pairs(views, episodes)
+    image_index, pair_episodes, grasps, own = _pairs(views, episodes, within)
     return GraspData(
         **images_of(views, {m.name: m for m in meshes}, workers, progress, cache),
         image_index=image_index,
         grasps=grasps,
         object_id=_numbered(e.object_name for e in pair_episodes),
         class_id=_numbered(e.class_name for e in pair_episodes),
+        trial=_numbered(_trial(e) for e in pair_episodes),
+        own=own,
     )
 
 
-def _pairs(views: list[Episode], episodes: list[Episode]) -> tuple[np.ndarray, list[Episode], np.ndarray]:
-    """Which image (n,), which episode and which grasp (n, 18) in the image's {O} make a pair."""
+def _pairs(
+    views: list[Episode], episodes: list[Episode], within: float
+) -> tuple[np.ndarray, list[Episode], np.ndarray, np.ndarray]:
+    """Which image (n,), which episode and which grasp (n, 18) in the image's {O} make a pair, and whether it is the
+    episode's own view (n,)."""
     number = {view.observation_id: i for i, view in enumerate(views)}
+    indices = [number[e.observation_id] for e in episodes]
+    found, grasps, own = list(episodes), [e.grasp_vector() for e in episodes], [True] * len(episodes)
+    for scene in _scenes(episodes) if within > 0 else []:
+        for view, trial, grasp in zip(*grasps_in_views(scene, within)):
+            seen, guest = scene[view], scene[trial]
+            # A trial of several views is shared once, and not with itself.
+            if guest.view == 0 and _trial(guest) != _trial(seen):
+                indices.append(number[seen.observation_id])
+                found.append(guest)
+                grasps.append(grasp)
+                own.append(False)
+    return np.array(indices), found, np.stack(grasps), np.array(own)
+
+
+def _trial(episode: Episode) -> str:
+    if episode.recipe is None:
+        return episode.outcome_id
+    return f"{episode.split}/{episode.object_name}/{episode.trial_seed}"
+
+
+def _scenes(episodes: list[Episode]) -> list[list[Episode]]:
+    """Simulated episodes of one object at rest in one pose."""
     scenes: dict[tuple, list[Episode]] = {}
     for episode in episodes:
-        scene = (episode.object_name, tuple(episode.recipe["object"])) if episode.recipe else (episode.outcome_id,)
-        scenes.setdefault(scene, []).append(episode)
-    indices, found, grasps = [], [], []
-    for scene in scenes.values():
-        trials = {e.outcome_id if e.recipe is None else e.trial_seed: e for e in scene}.values()
-        for view in {e.observation_id: e for e in scene}.values():
-            for trial in trials:
-                grasp = trial.grasp_vector() if trial.recipe is None else grasp_in_view(trial, view)
-                if grasp is not None:
-                    indices.append(number[view.observation_id])
-                    found.append(trial)
-                    grasps.append(grasp)
-    return np.array(indices), found, np.stack(grasps)
+        if episode.recipe is not None:
+            scenes.setdefault((episode.object_name, tuple(episode.recipe["object"])), []).append(episode)
+    return list(scenes.values())
 
 
 def _successes(path: Path) -> Iterator[Episode]:

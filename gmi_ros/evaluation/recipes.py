@@ -1,6 +1,6 @@
 """Simulated trials as records of the experience store, and back into pictures: the recipe of an observation."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from types import MappingProxyType
 
@@ -14,7 +14,7 @@ from gmi_ros.core.version import version
 from gmi_ros.experience.episode import Episode
 from gmi_ros.sim.camera import KINECT, Camera, render_observation
 from gmi_ros.sim.cell import Cell
-from gmi_ros.sim.collect import CANDIDATES, OFF_APPROACH, TrialRecord, View, contacts_in_view
+from gmi_ros.sim.collect import CANDIDATES, TrialRecord, View, contacts_in_view
 from gmi_ros.sim.geometry import digest
 from gmi_ros.sim.objects import ObjectModel, find_object
 from gmi_ros.sim.scene import Physics
@@ -93,19 +93,20 @@ def object_of(episode: Episode, objects: Mapping[str, ObjectModel] = MappingProx
     return model
 
 
-def grasp_in_view(trial: Episode, view: Episode) -> np.ndarray | None:
-    """(18,) grasp of a simulated trial in the {O} of another view of the same scene; None where it is not to be seen
-    from there, its approach being more than OFF_APPROACH from the view."""
-    world_from_camera = _unpack(trial.recipe["camera"])
-    other_from_world = poses.inverse(_unpack(view.recipe["camera"]))
-    approach = (other_from_world @ world_from_camera @ trial.camera_from_palm.astype(float))[:3, 2]
-    if approach[2] < np.cos(OFF_APPROACH):
-        return None
-    other_from_o = poses.inverse(view.camera_from_object.astype(float)) @ other_from_world @ world_from_camera
-    other_from_o = other_from_o @ trial.camera_from_object.astype(float)
-    contacts = poses.transform_points(other_from_o, trial.contacts_reached)
-    normals = poses.rotate(other_from_o, trial.normals_reached)
-    return np.concatenate([contacts, normals]).reshape(18).astype(np.float32)
+def grasps_in_views(scene: Sequence[Episode], within: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Every simulated grasp in every view of one object at rest in one pose, where it approaches `within` [rad] of it.
+
+    Returns:
+        Index of the view's episode (n,), of the grasp's (n,), and the grasps (n, 18) float32 in the views' {O}.
+    """
+    world_from_camera = np.stack([_unpack(e.recipe["camera"]) for e in scene])  # (k, 4, 4)
+    world_from_o = world_from_camera @ np.stack([e.camera_from_object for e in scene]).astype(float)
+    approach = (world_from_camera @ np.stack([e.camera_from_palm for e in scene]).astype(float))[:, :3, 2]
+    views, trials = np.nonzero(world_from_camera[:, :3, 2] @ approach.T >= np.cos(within))
+    o_from_o = np.linalg.inv(world_from_o)[views] @ world_from_o[trials]  # (n, 4, 4)
+    contacts = poses.transform_points(o_from_o, np.stack([e.contacts_reached for e in scene]).astype(float)[trials])
+    normals = poses.rotate(o_from_o, np.stack([e.normals_reached for e in scene]).astype(float)[trials])
+    return views, trials, np.stack([contacts, normals], axis=1).reshape(-1, 18).astype(np.float32)
 
 
 _cells: dict[str, Cell] = {}  # of this process

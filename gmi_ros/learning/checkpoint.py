@@ -7,17 +7,16 @@ from pathlib import Path
 from safetensors.torch import save as tensor_bytes
 
 from gmi_ros.core.errors import ErrorCode, GmiError
-from gmi_ros.learning.config import RCVAEConfig, from_dict, to_dict
+from gmi_ros.learning.config import NetworkConfig, from_dict, to_dict
 from gmi_ros.learning.files import check_tensors, read_tensors, write_together
 from gmi_ros.learning.model import GraspModel
-from gmi_ros.learning.r_cvae import RCVAE
+from gmi_ros.learning.networks import CNN, NETWORKS
 
-ARCHITECTURE = "r_cvae"
 VERSION = 1  # of the folder's layout and of the network; raised when older weights no longer mean the same
 CONFIG, WEIGHTS, METRICS, CARD = "config.json", "weights.safetensors", "metrics.json", "card.md"
 
 
-def save(folder: Path, network: RCVAE, metrics: dict, card: str) -> None:
+def save(folder: Path, network: CNN, metrics: dict, card: str) -> None:
     """Write the folder; a reader or a full disk never meets half of it.
 
     Args:
@@ -26,13 +25,18 @@ def save(folder: Path, network: RCVAE, metrics: dict, card: str) -> None:
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     weights = tensor_bytes(tensors)
     config = {
-        "architecture": ARCHITECTURE,
+        "architecture": architecture_of(network),
         "version": VERSION,
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
         "network": to_dict(network.config),
     }
     contents = {WEIGHTS: weights, CONFIG: _json(config), METRICS: _json(metrics), CARD: card.encode()}
     write_together(Path(folder), contents)
+
+
+def architecture_of(network: CNN) -> str:
+    """The network's name in NETWORKS."""
+    return next(name for name, kind in NETWORKS.items() if kind is type(network))
 
 
 def load(folder: Path) -> GraspModel:
@@ -47,7 +51,7 @@ def load(folder: Path) -> GraspModel:
     return GraspModel(network, digest[:16])
 
 
-def load_network(folder: Path) -> tuple[RCVAE, str]:
+def load_network(folder: Path) -> tuple[CNN, str]:
     """The network with its weight normalisation, and its weights' SHA-256. Raises as `load` does."""
     folder = Path(folder)
     missing = [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]
@@ -58,7 +62,7 @@ def load_network(folder: Path) -> tuple[RCVAE, str]:
             f"a model folder holds {CONFIG}, {WEIGHTS}, {METRICS} and {CARD}",
         )
     config = _read_config(folder / CONFIG)
-    network = RCVAE(_network_config(config, folder / CONFIG))
+    network = NETWORKS[config["architecture"]](_network_config(config, folder / CONFIG))
     path = folder / WEIGHTS
     content = path.read_bytes()
     tensors = read_tensors(content, path)
@@ -78,15 +82,15 @@ def _read_config(path: Path) -> dict:
     fields = {"architecture", "version", "weights_sha256", "network"}
     if not isinstance(config, dict) or not fields <= set(config):
         raise _damaged(path, f"must be an object with {sorted(fields)}")
-    for name, want in (("architecture", ARCHITECTURE), ("version", VERSION)):
-        if config[name] != want:
-            raise _damaged(path, f"{name} is {config[name]!r}, this program reads {want!r}")
+    for name, known in (("architecture", list(NETWORKS)), ("version", [VERSION])):
+        if config[name] not in known:
+            raise _damaged(path, f"{name} is {config[name]!r}, this program reads {', '.join(map(repr, known))}")
     return config
 
 
-def _network_config(config: dict, path: Path) -> RCVAEConfig:
+def _network_config(config: dict, path: Path) -> NetworkConfig:
     try:
-        return from_dict(RCVAEConfig, config["network"])
+        return from_dict(NetworkConfig, config["network"])
     except GmiError as error:
         raise _damaged(path, error.message) from error
 

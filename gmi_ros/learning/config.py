@@ -8,8 +8,8 @@ from gmi_ros.learning.spec import IMAGE_SIZE
 
 
 @dataclass(frozen=True)
-class RCVAEConfig(Settings):
-    """The R-CVAE's architecture; the defaults are the paper's (IV-B), which leaves the latent's size open.
+class NetworkConfig(Settings):
+    """What the networks share; the defaults are the paper's (IV-B), which leaves the latent's size open.
 
     Raises:
         GmiError: BAD_SETTING for a value out of bounds, or convolutions that do not fit the image.
@@ -51,15 +51,24 @@ class RCVAEConfig(Settings):
 class TrainingConfig(Settings):
     """How a network is trained; the defaults are the paper's (IV-B) where it says."""
 
-    network: RCVAEConfig = setting(RCVAEConfig(), "the network to train")
+    model: str = setting("r_cvae", "the network to train", choices=("cnn", "cnn_full", "gsnn", "cvae", "r_cvae"))
+    network: NetworkConfig = setting(NetworkConfig(), "its sizes")
     learning_rate: float = setting(1e-3, "Adam's learning rate", 1e-8, 1.0)
     batch_size: int = setting(100, "pairs in a minibatch", 1, 100_000)
-    grasps_per_image: int = setting(1, "grasps of each image in a minibatch; more than 1 costs less per pair", 1, 1000)
+    grasps_per_image: int = setting(
+        1, "grasps of each image in a minibatch; with shared views more than 1 costs less", 1, 1000
+    )
     max_epochs: int = setting(30, "epochs of N / batch_size minibatches at most", 1, 100_000)
     patience: int = setting(5, "epochs without a better validation bound before stopping", 1, 100_000)
     beta: float = setting(1.0, "weight of the KL term in the bound; 1 is Eq. 4", 0.0, 100.0)
+    pairs: int = setting(0, "successes to train on, nested subsets; 0 = all but those for validation", 0, 10**9)
     validation_fraction: float = setting(0.1, "part of the pairs kept for validation", 0.01, 0.5)
     seed: int = setting(0, "seed of weights, split, minibatches and noise", 0, 2**32 - 1)
+    precision: str = setting(
+        "auto",
+        "of the convolutions; auto is bfloat16 where the processor multiplies it in hardware (AMX, GPU)",
+        choices=("auto", "float32", "bfloat16"),
+    )
     device: str = setting("auto", "where to train; auto is the GPU if there is one", choices=("auto", "cpu", "cuda"))
 
 

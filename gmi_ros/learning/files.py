@@ -15,10 +15,13 @@ def write_together(folder: Path, contents: dict[str, bytes]) -> None:
     """Write the files of a folder: all are complete on the disk before the first takes its name.
 
     A full disk or a kill while writing leaves the previous files as they were.
+
+    Raises:
+        GmiError: STORE_UNWRITABLE where the folder or the disk does not take them.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     written = []
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         for name, content in contents.items():
             partial = folder / f".{name}.partial"
             written.append((partial, folder / name))
@@ -26,9 +29,14 @@ def write_together(folder: Path, contents: dict[str, bytes]) -> None:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-    except BaseException:
+    except BaseException as error:
         for partial, _ in written:
             partial.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise GmiError(
+                ErrorCode.STORE_UNWRITABLE,
+                f"{folder} cannot be written ({error.strerror}); what it held before is as it was",
+            ) from error
         raise
     for partial, final in written:
         os.replace(partial, final)

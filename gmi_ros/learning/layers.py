@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import weight_norm
 
-from gmi_ros.learning.config import RCVAEConfig
+from gmi_ros.learning.config import NetworkConfig
 from gmi_ros.learning.spec import IMAGE_CHANNELS
 
 
@@ -49,7 +49,7 @@ class VisualFeatures(nn.Module):
     7 px. ReLU throughout: the default of the authors' framework, and cheaper on a CPU than the smoother ELU.
     """
 
-    def __init__(self, config: RCVAEConfig, generator: torch.Generator):
+    def __init__(self, config: NetworkConfig, generator: torch.Generator):
         super().__init__()
         layers, inputs = [], IMAGE_CHANNELS
         for i, (kernel, outputs) in enumerate(zip(config.kernels, config.channels, strict=True)):
@@ -61,27 +61,33 @@ class VisualFeatures(nn.Module):
             layers += [convolution(inputs, inputs, 1, generator), nn.ReLU()]
         layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), linear(inputs, config.hidden, generator), nn.ReLU()]
         self.layers = nn.Sequential(*layers)
+        self.bfloat16 = False  # multiply in bfloat16: quicker where the processor has instructions for it
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.layers(image)
+        if not self.bfloat16:
+            return self.layers(image)
+        with torch.autocast(image.device.type, torch.bfloat16):
+            return self.layers(image).float()
 
 
 class LatentEncoder(nn.Module):
-    """Image features (b, hidden) and standardised grasps (b, 18) to mean and log sigma of z, each (b, latent).
+    """Image features (b, hidden) and standardised grasps (b, grasp_dim) to mean and log sigma of z, each (b, latent).
 
     The grasp passes a hidden layer of its own; both are concatenated into the shared representation, followed by
-    another hidden layer (IV-B). Serves the recognition network, and the prior with the predicted grasp as input.
+    another hidden layer (IV-B). Serves the recognition network, and the R-CVAE's prior with the predicted grasp as
+    input. With grasp_dim 0 the grasp is dropped, which is the CVAE's prior.
     """
 
     LOG_SIGMA = (-6.0, 3.0)  # keeps exp() and the weights of Eq. 6 finite; trained networks stay inside
 
-    def __init__(self, config: RCVAEConfig, grasp_dim: int, generator: torch.Generator):
+    def __init__(self, config: NetworkConfig, generator: torch.Generator, grasp_dim: int):
         super().__init__()
-        self.grasp = linear(grasp_dim, config.hidden, generator)
-        self.shared = linear(2 * config.hidden, config.hidden, generator)
+        self.grasp = linear(grasp_dim, config.hidden, generator) if grasp_dim else None
+        self.shared = linear((2 if grasp_dim else 1) * config.hidden, config.hidden, generator)
         self.latent = linear(config.hidden, 2 * config.latent, generator, output_layer=True)
 
-    def forward(self, features: Tensor, grasp: Tensor) -> tuple[Tensor, Tensor]:
-        fused = torch.cat([features, self.grasp(grasp).relu()], dim=-1)  # (b, 2 hidden)
-        mean, log_sigma = self.latent(self.shared(fused).relu()).chunk(2, dim=-1)
+    def forward(self, features: Tensor, grasp: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        if self.grasp is not None:
+            features = torch.cat([features, self.grasp(grasp).relu()], dim=-1)  # (b, 2 hidden)
+        mean, log_sigma = self.latent(self.shared(features).relu()).chunk(2, dim=-1)
         return mean, log_sigma.clamp(*self.LOG_SIGMA)

@@ -6,9 +6,8 @@ import numpy as np
 import torch
 
 from gmi_ros.core.errors import ErrorCode, GmiError
-from gmi_ros.learning.conditional import mixture_log_density
 from gmi_ros.learning.layers import fold
-from gmi_ros.learning.r_cvae import RCVAE
+from gmi_ros.learning.networks import CNN
 from gmi_ros.learning.spec import IMAGE_SHAPE
 
 _MAX_SAMPLES = 4096  # the densities need n^2 numbers
@@ -33,13 +32,13 @@ class GraspModel:
     hash: 16 hex digits of the weights' SHA-256.
     """
 
-    def __init__(self, network: RCVAE, weights_hash: str):
+    def __init__(self, network: CNN, weights_hash: str):
         fold(network)
         self._network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
         self.hash = weights_hash
 
     @property
-    def network(self) -> RCVAE:
+    def network(self) -> CNN:
         """The network, in evaluation mode."""
         return self._network
 
@@ -58,9 +57,9 @@ class GraspModel:
         pixels = torch.from_numpy(np.array(image, dtype=np.float32, order="C")[None]).permute(0, 3, 1, 2)
         with torch.inference_mode():
             grasps = self._network(pixels)
-            means = grasps.decode(grasps.sample_latent(n, generator))  # (1, n, 18) standardised
-            log_density = mixture_log_density(means, means, grasps.log_scale)[0]
-            vectors = self._network.normaliser.restore_grasp(means)[0].numpy().astype(float).reshape(n, 2, 3, 3)
+            centres = grasps.centres(n, generator)  # (1, n, 18) standardised
+            log_density = grasps.density(centres)[0]
+            vectors = self._network.normaliser.restore_grasp(centres)[0].numpy().astype(float).reshape(n, 2, 3, 3)
         contacts, normals = vectors[:, 0], vectors[:, 1]
         lengths = np.linalg.norm(normals, axis=-1, keepdims=True)
         return GraspSamples(contacts, normals / np.maximum(lengths, 1e-12), log_density.numpy().astype(float))

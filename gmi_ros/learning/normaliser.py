@@ -21,7 +21,8 @@ class Normaliser(nn.Module):
         self.register_buffer("grasp_std", torch.ones(GRASP_DIM))
 
     def fit(self, data: GraspData, pairs: np.ndarray) -> "Normaliser":
-        """Set the statistics from these pairs (indices into `data`), each pair counting once with its image."""
+        """Set the statistics from the own pairs among these (indices into `data`), each counting once with its image."""
+        pairs = pairs[data.own[pairs]]
         used, counts = np.unique(data.image_index[pairs], return_counts=True)
         total, squares = np.zeros(IMAGE_CHANNELS), np.zeros(IMAGE_CHANNELS)
         for start in range(0, len(used), 256):  # in float64 a few at a time: all of them would fill the memory

@@ -1,4 +1,7 @@
-"""All of a training run between two epochs, as one safetensors file: reading it back continues to the bit."""
+"""All of a training run between two epochs, as one safetensors file: reading it back continues to the bit.
+
+There is no generator in it: every epoch draws from streams of its own, made from seed, epoch and rank.
+"""
 
 import json
 from dataclasses import dataclass, field
@@ -10,9 +13,8 @@ from safetensors.torch import save as tensor_bytes
 from torch import Tensor
 
 from gmi_ros.core.errors import ErrorCode, GmiError
-from gmi_ros.learning.dataset import BalancedSampler
 from gmi_ros.learning.files import check_tensors, write_together
-from gmi_ros.learning.r_cvae import RCVAE
+from gmi_ros.learning.networks import CNN
 
 FILE = "resume.safetensors"
 
@@ -21,10 +23,8 @@ FILE = "resume.safetensors"
 class TrainingState:
     """What changes while training; `history` has one dict per finished epoch."""
 
-    network: RCVAE
+    network: CNN
     optimiser: torch.optim.Optimizer
-    sampler: BalancedSampler
-    generator: torch.Generator
     best: dict[str, Tensor]
     history: list[dict] = field(default_factory=list)
 
@@ -39,13 +39,12 @@ class TrainingState:
         parts |= {f"best.{name}": t for name, t in self.best.items()}
         for index, moments in self.optimiser.state_dict()["state"].items():
             parts |= {f"adam.{index}.{name}": t for name, t in moments.items()}
-        parts["generator"] = self.generator.get_state()
         return {name: t.detach().cpu().contiguous() for name, t in parts.items()}
 
 
 def save_state(folder: Path, state: TrainingState, identity: dict) -> None:
     """Write the state; a kill while writing leaves the previous epoch's. `identity` tells which run it is."""
-    rest = {"identity": identity, "history": state.history, "sampler": state.sampler.rng.bit_generator.state}
+    rest = {"identity": identity, "history": state.history}
     write_together(Path(folder), {FILE: tensor_bytes(state.tensors(), metadata={"state": json.dumps(rest)})})
 
 
@@ -85,8 +84,6 @@ def load_state(folder: Path, state: TrainingState, identity: dict) -> bool:
         index, moment = name.split(".")
         adam["state"].setdefault(int(index), {})[moment] = tensor
     state.optimiser.load_state_dict(adam)
-    state.generator.set_state(tensors["generator"])
-    state.sampler.rng.bit_generator.state = rest["sampler"]
     state.history = rest["history"]
     return True
 

@@ -230,6 +230,17 @@ def test_successes_become_training_pairs_with_their_contacts_on_the_object(store
     np.testing.assert_allclose(np.linalg.norm(normals, axis=-1), 1, atol=1e-3)
 
 
+def test_shared_views_hold_the_own_pairs_and_more_with_the_angle(store):
+    own, narrow, wide = (
+        load_grasp_data([store], workers=1, progress=False, within=np.radians(degrees)) for degrees in (0, 20, 75)
+    )
+    assert own.own.all() and (narrow.own.sum(), wide.own.sum()) == (len(own), len(own)) and len(wide) > len(own)
+    np.testing.assert_array_equal(wide.grasps[wide.own], own.grasps)
+    assert np.array_equal(own.rgb, wide.rgb) and len(own) <= len(narrow) <= len(wide)
+    keys = [set(zip(d.image_index.tolist(), d.trial.tolist())) for d in (own, narrow, wide)]
+    assert keys[0] <= keys[1] <= keys[2] and len(keys[2]) == len(wide)
+
+
 def test_failures_are_kept_with_their_reason(store):
     with Store(store) as kept:
         reasons = {e.reason for e in kept.episodes(success=False)}

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from gmi_ros.learning.config import RCVAEConfig
+from gmi_ros.learning.config import NetworkConfig
 from gmi_ros.learning.dataset import GraspData
 
-TINY = RCVAEConfig(kernels=(7, 5, 5, 5), channels=(2, 2, 4, 4), hidden=16, latent=2)
+TINY = NetworkConfig(kernels=(7, 5, 5, 5), channels=(2, 2, 4, 4), hidden=16, latent=2)
 
 
 def toy_data(n_images: int = 8, per_image: int = 5, seed: int = 0) -> GraspData:
@@ -21,4 +21,6 @@ def toy_data(n_images: int = 8, per_image: int = 5, seed: int = 0) -> GraspData:
         grasps=rng.normal(0, 0.1, (n, 18)).astype(np.float32),
         object_id=index // 2,
         class_id=(index // 2 == 0).astype(int),
+        trial=np.arange(n),
+        own=np.ones(n, bool),
     )

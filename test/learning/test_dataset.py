@@ -24,7 +24,7 @@ def test_images_equal_the_observation_s():
 def test_classes_then_objects_then_pairs_are_uniform():
     data = toy_data(8, 5)  # class 1: object 0; class 0: objects 1, 2, 3
     keep = np.flatnonzero((data.object_id != 2) | (np.arange(len(data)) % 5 == 0))  # object 2 has few pairs
-    drawn = BalancedSampler(data, keep, seed=0).draw(30_000)
+    drawn = BalancedSampler(data, keep).draw(30_000, np.random.default_rng(0))
     assert set(drawn) == set(keep)
     shares = [np.mean(data.object_id[drawn] == i) for i in range(4)]
     np.testing.assert_allclose(shares, [1 / 2, 1 / 6, 1 / 6, 1 / 6], atol=0.01)
@@ -34,16 +34,39 @@ def test_classes_then_objects_then_pairs_are_uniform():
 
 def test_the_sampler_is_seeded():
     data = toy_data()
-    draws = [BalancedSampler(data, np.arange(40), seed).draw(50) for seed in (1, 1, 2)]
+    draws = [BalancedSampler(data, np.arange(40)).draw(50, np.random.default_rng(seed)) for seed in (1, 1, 2)]
     assert np.array_equal(draws[0], draws[1]) and not np.array_equal(draws[0], draws[2])
 
 
 def test_the_split_is_a_seeded_partition():
-    train, validation = split_pairs(105, 0.1, seed=0)
+    train, validation = split_pairs(toy_data(21, 5), 0.1, seed=0)
     assert len(validation) == 10 and sorted([*train, *validation]) == list(range(105))
-    assert not np.array_equal(validation, split_pairs(105, 0.1, seed=1)[1])
-    with pytest.raises(GmiError, match="1 pair cannot be split"):
-        split_pairs(1, 0.1, 0)
+    assert not np.array_equal(validation, split_pairs(toy_data(21, 5), 0.1, seed=1)[1])
+    with pytest.raises(GmiError, match="1 success cannot be split"):
+        split_pairs(toy_data(1, 1), 0.1, 0)
+
+
+def test_training_sizes_are_nested_and_leave_validation_alone():
+    sizes = [split_pairs(toy_data(21, 5), 0.1, seed=0, n_train=n) for n in (20, 40, 95, 0)]
+    assert [len(train) for train, _ in sizes] == [20, 40, 95, 95]
+    for (smaller, validation), (larger, same) in zip(sizes, sizes[1:]):
+        assert set(smaller) <= set(larger) and np.array_equal(validation, same) and not set(larger) & set(same)
+    with pytest.raises(GmiError, match=r"pairs must be in \[1, 95\] \(105 there, 10 for validation\), got 96"):
+        split_pairs(toy_data(21, 5), 0.1, 0, 96)
+
+
+def test_shared_views_are_for_training_only_and_keep_validation_out():
+    data = toy_data(20, 5)  # every image has five grasps; let the first be its own, the others guests from elsewhere
+    own = np.arange(100) % 5 == 0
+    guests = np.random.default_rng(3).integers(20, size=100)
+    data = dataclasses.replace(data, own=own, trial=np.where(own, np.arange(100) // 5, guests))
+    train, validation = split_pairs(data, 0.2, seed=1)
+    assert data.own[validation].all() and len(validation) == 4
+    held = set(data.trial[validation])
+    assert not held & set(data.trial[train]) and not held & set(data.image_index[train])
+    assert sorted(data.trial[train[data.own[train]]]) == sorted(set(range(20)) - held)
+    drawn = BalancedSampler(data, train).draw(2000, np.random.default_rng(0))
+    assert data.own[drawn].all() and set(drawn) == set(train[data.own[train]])
 
 
 def test_standardised_data_have_zero_mean_and_unit_variance():
@@ -102,7 +125,7 @@ def test_no_data_are_refused():
 def test_grasps_of_one_image_are_drawn_together():
     data = toy_data(8, 5)
     pairs = np.arange(3, 40)
-    drawn = BalancedSampler(data, pairs, seed=0).draw(100, grasps_per_image=4)
+    drawn = BalancedSampler(data, pairs).draw(100, np.random.default_rng(0), grasps_per_image=4)
     assert len(drawn) == 100 and set(drawn) <= set(pairs)
     images = data.image_index[drawn].reshape(25, 4)
     assert (images == images[:, :1]).all()

@@ -1,4 +1,4 @@
-"""The network: shapes, gradients, determinism, folding, two modes."""
+"""The networks: shapes, gradients, determinism, folding, two modes."""
 
 import numpy as np
 import pytest
@@ -7,10 +7,10 @@ import torch
 from learning_toy import TINY, toy_data
 
 from gmi_ros.core.errors import ErrorCode, GmiError
-from gmi_ros.learning.config import RCVAEConfig, TrainingConfig, from_dict, to_dict
+from gmi_ros.learning.config import NetworkConfig, TrainingConfig, from_dict, to_dict
 from gmi_ros.learning.layers import VisualFeatures, fold
 from gmi_ros.learning.model import GraspModel
-from gmi_ros.learning.r_cvae import RCVAE
+from gmi_ros.learning.networks import CVAE, GSNN, NETWORKS, RCVAE
 from gmi_ros.learning.training import to_batch
 
 
@@ -23,29 +23,68 @@ def random_image(seed: int = 0) -> np.ndarray:
 
 
 def test_the_paper_s_map_sizes():
-    assert RCVAEConfig().map_sizes() == (58, 27, 23, 9, 7)
-    layers = VisualFeatures(RCVAEConfig(), seeded()).layers
+    assert NetworkConfig().map_sizes() == (58, 27, 23, 9, 7)
+    layers = VisualFeatures(NetworkConfig(), seeded()).layers
     assert layers[:12](torch.zeros(1, 5, 64, 64)).shape == (1, 64, 7, 7)
 
 
-def test_shapes():
-    grasps = RCVAE(TINY).eval()(torch.rand(3, 5, 64, 64))
+@pytest.fixture(params=list(NETWORKS))
+def kind(request):
+    return NETWORKS[request.param]
+
+
+def test_shapes(kind):
+    grasps = kind(TINY).eval()(torch.rand(3, 5, 64, 64))
     y = torch.randn(3, 18)
+    assert grasps.mean().shape == (3, 18)
     assert grasps.sample(7, seeded()).shape == (3, 7, 18)
-    assert grasps.log_prob(y, 4, seeded()).shape == (3,)
+    assert [term.shape for term in grasps.log_prob(y, 4, seeded())] == [(3,), (3,)]
     assert [term.shape for term in grasps.elbo(y, seeded())] == [(3,), (3,)]
+    assert grasps.density(grasps.centres(7, seeded())).shape == (3, 7)
 
 
-def test_a_gradient_reaches_every_parameter():
-    network, generator = RCVAE(TINY).train(), seeded()
+def test_a_gradient_reaches_every_parameter(kind):
+    network, generator = kind(TINY).train(), seeded()
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name == "lower":  # at zero, where a covariance begins, its gradient is zero
+                parameter += 0.1
     bound = network(torch.rand(8, 5, 64, 64), generator).elbo(torch.randn(8, 18), generator)
     (bound.kl - bound.reconstruction).mean().backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None and parameter.grad.abs().sum() > 0, name
 
 
-def test_every_weight_is_normalised():
-    network = RCVAE(TINY)
+def test_what_each_network_adds():
+    modules = {name: [type(m) for m in kind(TINY).modules()].count(VisualFeatures) for name, kind in NETWORKS.items()}
+    assert modules == {"cnn": 1, "cnn_full": 1, "gsnn": 2, "cvae": 3, "r_cvae": 3}
+    priors = {kind: kind(TINY).prior.grasp is not None for kind in (GSNN, CVAE, RCVAE)}
+    assert priors == {GSNN: False, CVAE: False, RCVAE: True}
+
+
+def test_the_cvae_s_prior_does_not_see_the_guess_and_the_r_cvae_s_does():
+    image = torch.rand(2, 5, 64, 64)
+    for kind, sees in ((CVAE, False), (RCVAE, True)):
+        network = kind(TINY).eval()
+        before = network(image).prior[0]
+        with torch.no_grad():
+            network.guess.bias += 1.0
+        assert torch.equal(before, network(image).prior[0]) is not sees
+
+
+def test_the_full_covariance_is_never_narrower_than_the_least_scale():
+    network = NETWORKS["cnn_full"](TINY).eval()
+    with torch.no_grad():
+        network.scale.fill_(-100.0)
+        network.lower.normal_(0.0, 0.05, generator=seeded())
+    factor = network(torch.rand(1, 5, 64, 64)).factor
+    assert torch.linalg.eigvalsh(factor @ factor.T).min() > 0.99 * TINY.min_scale**2
+    drawn = network(torch.rand(1, 5, 64, 64)).output_noise((1, 100_000, 18), seeded())[0]
+    torch.testing.assert_close(drawn.T @ drawn / len(drawn), factor @ factor.T, atol=0.02, rtol=0.02)
+
+
+def test_every_weight_is_normalised(kind):
+    network = kind(TINY)
     for name, layer in network.named_modules():
         if isinstance(layer, (torch.nn.Conv2d, torch.nn.Linear)):
             assert hasattr(layer, "parametrizations"), name
@@ -57,6 +96,13 @@ def test_the_same_seed_gives_the_same_network_and_the_global_generator_is_left_a
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
     assert not all(torch.equal(a, b) for a, b in zip(first.parameters(), other.parameters(), strict=True))
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_the_mean_is_the_answer_to_the_prior_s_mean():
+    network = RCVAE(TINY).eval()
+    grasps = network(torch.rand(2, 5, 64, 64))
+    expected = network.normaliser.restore_grasp(grasps.decode(grasps.prior[0][:, None])[:, 0])
+    assert torch.equal(grasps.mean(), expected)
 
 
 def test_noise_enters_in_training_only():
@@ -75,7 +121,7 @@ def test_an_image_s_answer_does_not_depend_on_its_batch():
 
 
 def test_folding_changes_nothing():
-    network, folded = RCVAE(RCVAEConfig(), 3).eval(), RCVAE(RCVAEConfig(), 3).eval()
+    network, folded = RCVAE(NetworkConfig(), 3).eval(), RCVAE(NetworkConfig(), 3).eval()
     fold(folded)
     assert not hasattr(folded.guess, "parametrizations")
     image, y = torch.rand(2, 5, 64, 64), torch.randn(2, 18)
@@ -137,7 +183,7 @@ def test_overfits_two_modes_and_does_not_average_them():
     rng = np.random.default_rng(1)
     middle, apart = rng.normal(size=(8, 18)), rng.normal(size=18)  # a regression would answer the middle
     data.grasps[:] = 0.5 * middle.repeat(2, axis=0) + apart * np.tile([[1], [-1]], (8, 1))
-    config = RCVAEConfig(kernels=(1,), channels=(16,), hidden=64, latent=2, input_noise=0.0)
+    config = NetworkConfig(kernels=(1,), channels=(16,), hidden=64, latent=2, input_noise=0.0)
     network, generator = RCVAE(config).train(), seeded()
     network.normaliser.fit(data, np.arange(16))
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-2)
@@ -166,9 +212,9 @@ def test_configs_survive_json_and_refuse_nonsense():
         ({"channels": (4,)}, "one number per convolution"),
     ):
         with pytest.raises(GmiError, match="(?s).*") as error:
-            RCVAEConfig(**change)
+            NetworkConfig(**change)
         assert error.value.code == ErrorCode.BAD_SETTING and words in error.value.message
     for values, words in (({}, "needs the fields"), ({**to_dict(TINY), "latent": "8"}, "type int, got '8'")):
         with pytest.raises(GmiError) as error:
-            from_dict(RCVAEConfig, values)
+            from_dict(NetworkConfig, values)
         assert error.value.code == ErrorCode.BAD_SETTING and words in error.value.message

@@ -12,8 +12,8 @@ from learning_toy import TINY, toy_data
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.learning import checkpoint, files, training
-from gmi_ros.learning.config import RCVAEConfig, TrainingConfig
-from gmi_ros.learning.r_cvae import RCVAE
+from gmi_ros.learning.config import NetworkConfig, TrainingConfig
+from gmi_ros.learning.networks import RCVAE
 
 CONFIG = TrainingConfig(network=TINY, batch_size=8, max_epochs=4, device="cpu")
 
@@ -28,10 +28,10 @@ def folder(tmp_path):
     return tmp_path / "model"
 
 
-@pytest.mark.parametrize("during", ["save_state", "_validate"])
-def test_an_interrupted_run_ends_in_the_same_bits(tmp_path, monkeypatch, during):
+@pytest.mark.parametrize(("owner", "during"), [(training, "save_state"), (training._Run, "_validate")])
+def test_an_interrupted_run_ends_in_the_same_bits(tmp_path, monkeypatch, owner, during):
     whole = train(tmp_path / "whole")
-    original, calls = getattr(training, during), []
+    original, calls = getattr(owner, during), []
 
     def interrupt(*arguments):
         calls.append(1)
@@ -39,7 +39,7 @@ def test_an_interrupted_run_ends_in_the_same_bits(tmp_path, monkeypatch, during)
             raise KeyboardInterrupt
         return original(*arguments)
 
-    monkeypatch.setattr(training, during, interrupt)
+    monkeypatch.setattr(owner, during, interrupt)
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "parts")
     monkeypatch.undo()
@@ -103,7 +103,7 @@ def test_what_is_saved_is_what_is_loaded(folder):
 
 
 def test_the_paper_s_network_is_under_5_mb(tmp_path):
-    checkpoint.save(tmp_path, RCVAE(RCVAEConfig()), {}, "")
+    checkpoint.save(tmp_path, RCVAE(NetworkConfig()), {}, "")
     assert (tmp_path / checkpoint.WEIGHTS).stat().st_size < 5e6
 
 
@@ -160,7 +160,8 @@ def flip(folder):
         (lambda f: rewrite(f, lambda t: t.pop("scale")), "lacks ['scale'] (1 in all)"),
         (lambda f: (f / "config.json").write_text("{"), "not JSON"),
         (lambda f: (f / "config.json").write_text("[]"), "must be an object"),
-        (lambda f: edit_config(f, architecture="cnn"), "architecture is 'cnn', this program reads 'r_cvae'"),
+        (lambda f: edit_config(f, architecture="gan"), "architecture is 'gan', this program reads 'cnn', "),
+        (lambda f: edit_config(f, architecture="cvae"), "prior.grasp"),
         (lambda f: edit_config(f, version=99), "version is 99"),
         (lambda f: edit_config(f, network={"latent": 2}), "needs the fields"),
     ],
@@ -179,8 +180,9 @@ def test_a_full_disk_leaves_the_previous_files_whole(folder, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(files.os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(GmiError, match="No space left") as error:
         checkpoint.save(folder, RCVAE(TINY, 6), {}, "")
+    assert error.value.code == ErrorCode.STORE_UNWRITABLE
     assert (folder / checkpoint.WEIGHTS).read_bytes() == before
     assert not list(folder.glob(".*partial"))
     checkpoint.load(folder)

@@ -13,8 +13,8 @@ from rclpy.parameter import Parameter
 from gmi_ros.core.frame import Frame, Intrinsics
 from gmi_ros.hand.barrett import load_hand
 from gmi_ros.learning.checkpoint import save
-from gmi_ros.learning.config import RCVAEConfig
-from gmi_ros.learning.r_cvae import RCVAE
+from gmi_ros.learning.config import NetworkConfig
+from gmi_ros.learning.networks import RCVAE
 from gmi_ros.ros import qos
 from gmi_ros.ros.convert import frame_messages
 from gmi_ros.ros.frame_source import TOPICS
@@ -44,7 +44,7 @@ def save_tiny_network(folder) -> None:
     object_from_palm = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]])
     contacts = (tips - tips.mean(axis=0)) @ object_from_palm.T + [0.02, 0.0, 0.0]
     normals = -pads @ object_from_palm.T
-    network = RCVAE(RCVAEConfig(kernels=(7, 5, 5, 5, 3), channels=(2, 2, 2, 2, 2), hidden=8, latent=4), seed=3)
+    network = RCVAE(NetworkConfig(kernels=(7, 5, 5, 5, 3), channels=(2, 2, 2, 2, 2), hidden=8, latent=4), seed=3)
     with torch.no_grad():
         network.normaliser.grasp_mean.copy_(torch.from_numpy(np.concatenate([contacts, normals]).ravel()))
         network.normaliser.grasp_std.fill_(0.003)

@@ -1,0 +1,71 @@
+"""Options of the commands that work on image and grasp pairs, and the pairs and the network that they name."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gmi_ros.cli import options
+from gmi_ros.core.resources import cache_folder, resource
+
+if TYPE_CHECKING:
+    from gmi_ros.learning.dataset import GraspData
+    from gmi_ros.learning.networks import CNN
+
+
+def add_pairs(parser: argparse.ArgumentParser) -> None:
+    """--data and how it is read."""
+    parser.add_argument("--data", type=Path, nargs="+", required=True, metavar="FILE", help="experience stores")
+    parser.add_argument(
+        "--within",
+        type=float,
+        default=0.0,
+        metavar="DEG",
+        help="pair grasps with each other's views too, up to this angle between view and approach (default: 0, each "
+        "with its own view)",
+    )
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="folder that keeps rendered images for the next time")
+    parser.add_argument(
+        "--meshes", type=Path, metavar="DIR", help="the folder that records of meshes were collected from"
+    )
+    parser.add_argument("--scale", type=float, default=1.0, help="metres per unit of the meshes (default: 1)")
+    parser.add_argument("--threads", type=options.count, default=2, metavar="N", help="CPU threads")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def load_pairs(args: argparse.Namespace, held_out: bool = False) -> "GraspData":
+    """The pairs that the options name; with held_out those of the test splits too. Sets torch's threads."""
+    import numpy as np
+
+    from gmi_ros.core.errors import ErrorCode, GmiError
+    from gmi_ros.evaluation.dataset import load_grasp_data
+    from gmi_ros.evaluation.models import set_threads
+
+    if not 0 <= args.within <= 90:
+        raise GmiError(ErrorCode.BAD_SETTING, f"within must be an angle in [0, 90] degrees, got {args.within}")
+    meshes = ()
+    if args.meshes is not None:
+        from gmi_ros.sim.meshes import load_meshes
+
+        meshes = load_meshes(args.meshes, args.scale, cache=cache_folder("meshes")).objects
+    set_threads(args.threads)
+    return load_grasp_data(
+        args.data,
+        progress=not args.quiet,
+        meshes=meshes,
+        held_out=held_out,
+        cache=args.cache,
+        within=float(np.radians(args.within)),
+    )
+
+
+def add_network(parser: argparse.ArgumentParser) -> None:
+    """--model."""
+    parser.add_argument("--model", type=Path, metavar="DIR", help="folder of the weights (default: the shipped ones)")
+
+
+def load_network(args: argparse.Namespace) -> "CNN":
+    """The network that --model names, ready for evaluation."""
+    from gmi_ros.evaluation.models import SHIPPED
+    from gmi_ros.learning.checkpoint import load
+
+    return load(args.model or resource(SHIPPED)).network

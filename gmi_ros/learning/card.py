@@ -1,0 +1,42 @@
+"""The model card: what the weights are, from what, and how good by which measure."""
+
+import numpy as np
+
+from gmi_ros.learning.config import TrainingConfig
+from gmi_ros.learning.dataset import GraspData
+
+TITLES = {
+    "cnn": "CNN",
+    "cnn_full": "CNN with full covariance",
+    "gsnn": "GSNN",
+    "cvae": "CVAE",
+    "r_cvae": "R-CVAE",
+}
+
+
+def card(config: TrainingConfig, data: GraspData, result: dict) -> str:
+    """Markdown for `card.md`, from the answer of `training.train`."""
+    objective = "loss" if config.model in ("cnn", "cnn_full", "gsnn") else "negative bound (Eq. 4)"
+    return f"""# {TITLES[config.model]}
+
+Grasps of a three-finger hand, 18 numbers [p1 p2 p3 n1 n2 n3] in the object frame, from one 64x64x5 image
+(Veres, Moussa and Taylor 2017). {result["parameters"]} parameters, latent dimension {config.network.latent}.
+
+| | |
+|---|---|
+| successes for training / validation | {result["n_train"]} / {result["n_validation"]} |
+| views of a success, mean | {len(data) / len(np.unique(data.trial)):.1f} |
+| images, objects, classes | {len(data.rgb)}, {_count(data.object_id, data.class_id)}, {_count(data.class_id)} |
+| minibatch | {config.batch_size} pairs, {config.grasps_per_image} of each image |
+| epochs run (at most {config.max_epochs}), best | {result["epochs"]}, {result["best_epoch"]} |
+| {objective}, validation [nats, standardised] | {result["val_nll"]:.3f} |
+| {objective}, training, with input noise | {result["train_nll"]:.3f} |
+| seed, beta, learning rate | {config.seed}, {config.beta}, {config.learning_rate} |
+| fingerprint of the data | {data.fingerprint()} |
+
+Validation pairs are a random tenth: they show objects seen in training, so this says nothing of new objects.
+"""
+
+
+def _count(*columns: np.ndarray) -> int:
+    return len(np.unique(np.stack(columns, axis=1), axis=0))
