@@ -26,8 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Report:
     """Measure."""
     from gmi_ros.evaluation.likelihood import likelihood
+    from gmi_ros.evaluation.models import load_model
 
-    network = pairs.load_network(args)
+    network = load_model(args.model, args.threads).network
     data = pairs.load_pairs(args, held_out=True)
     found = likelihood(network, data, args.samples, args.target_noise, args.seed, not args.quiet).summary()
     text = (

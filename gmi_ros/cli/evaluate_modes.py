@@ -21,9 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Report:
     """Measure."""
+    from gmi_ros.evaluation.models import load_model
     from gmi_ros.evaluation.modes import recall
 
-    network = pairs.load_network(args)
+    network = load_model(args.model, args.threads).network
     data = pairs.load_pairs(args, held_out=True)
     found = recall(network, data, args.views, args.samples, args.output_noise, args.seed, not args.quiet)
     report = {

@@ -11,9 +11,11 @@ MAX_SEED = 2**63 - 1
 S = TypeVar("S", bound=Settings)
 
 
-def add_settings(parser: argparse.ArgumentParser, kind: type[Settings], without: tuple[str, ...] = ()) -> None:
+def add_settings(
+    parser: argparse.ArgumentParser, kind: type[Settings], without: tuple[str, ...] = (), title: str = "settings"
+) -> None:
     """One option for each field of a settings class: `n_samples` becomes --n-samples, with its help and bounds."""
-    group = parser.add_argument_group("settings")
+    group = parser.add_argument_group(title)
     for f in fields(kind):
         if f.name in without:
             continue

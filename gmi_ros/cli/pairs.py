@@ -1,15 +1,14 @@
-"""Options of the commands that work on image and grasp pairs, and the pairs and the network that they name."""
+"""Options of the commands that work on image and grasp pairs, and the pairs that they name."""
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmi_ros.cli import options
-from gmi_ros.core.resources import cache_folder, resource
+from gmi_ros.core.resources import cache_folder
 
 if TYPE_CHECKING:
     from gmi_ros.learning.dataset import GraspData
-    from gmi_ros.learning.networks import CNN
 
 
 def add_pairs(parser: argparse.ArgumentParser) -> None:
@@ -61,11 +60,3 @@ def load_pairs(args: argparse.Namespace, held_out: bool = False) -> "GraspData":
 def add_network(parser: argparse.ArgumentParser) -> None:
     """--model."""
     parser.add_argument("--model", type=Path, metavar="DIR", help="folder of the weights (default: the shipped ones)")
-
-
-def load_network(args: argparse.Namespace) -> "CNN":
-    """The network that --model names, ready for evaluation."""
-    from gmi_ros.evaluation.models import SHIPPED
-    from gmi_ros.learning.checkpoint import load
-
-    return load(args.model or resource(SHIPPED)).network

@@ -10,7 +10,7 @@ from gmi_ros.cli.report import Report
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
-    from gmi_ros.learning.config import NetworkConfig, TrainingConfig
+    from gmi_ros.learning.config import MixtureConfig, NetworkConfig, TrainingConfig
 
     pairs.add_pairs(parser)
     parser.add_argument(
@@ -22,7 +22,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--restart", action="store_true", help="start over, whatever --out holds")
     options.add_settings(parser, TrainingConfig, without=("network",))
-    options.add_settings(parser, NetworkConfig)
+    options.add_settings(parser, NetworkConfig, title="sizes of the paper's networks")
+    options.add_settings(parser, MixtureConfig, title="sizes of --model mixture")
     parser.epilog = (
         "Several processes or machines, all seeing --out: torchrun --nproc-per-node N -m gmi_ros.cli train .. "
         "(the minibatch is split among them)."
@@ -31,13 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Report:
     """Train; interrupt and start again at will."""
-    from gmi_ros.learning.config import NetworkConfig, TrainingConfig
+    from gmi_ros.learning.config import TrainingConfig
+    from gmi_ros.learning.networks import NETWORKS
     from gmi_ros.learning.training import train
 
-    config = replace(
-        options.settings_from(args, TrainingConfig, without=("network",)),
-        network=options.settings_from(args, NetworkConfig),
-    )
+    config = options.settings_from(args, TrainingConfig, without=("network",))
+    config = replace(config, network=options.settings_from(args, NETWORKS[config.model].config_type))
     data = train(config, pairs.load_pairs(args), args.out, resume=not args.restart, progress=not args.quiet)
     text = f"{data['epochs']} epochs, validation {data['val_nll']:.3f} nats per grasp; weights in {args.out}"
     return Report(data, text)

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import nn
 from tqdm import tqdm
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.learning.checkpoint import architecture_of
 from gmi_ros.learning.dataset import GraspData
-from gmi_ros.learning.networks import CNN
 from gmi_ros.learning.training import to_batch
 
 # Estimator and draws of z for each network, as in the paper (IV-B); the CNNs' density is exact.
@@ -20,6 +20,7 @@ ESTIMATORS = {
     "gsnn": ("monte_carlo", 1000),
     "cvae": ("importance", 100),
     "r_cvae": ("importance", 100),
+    "mixture": ("exact", 1),
 }
 _TERMS = 200_000  # pairs x draws at once: bounds the memory
 
@@ -56,7 +57,7 @@ class Likelihood:
 
 
 def likelihood(
-    network: CNN,
+    network: nn.Module,
     data: GraspData,
     samples: int = 0,
     target_noise: float = 0.0,

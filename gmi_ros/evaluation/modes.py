@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import nn
 from tqdm import tqdm
 
 from gmi_ros.learning.dataset import GraspData
-from gmi_ros.learning.networks import CNN
 
 MAX_DISTANCE = 0.020  # of every contact [m]
 MAX_ANGLE = np.radians(20)  # of every normal
@@ -29,7 +29,7 @@ class Recall:
 
 
 def recall(
-    network: CNN,
+    network: nn.Module,
     data: GraspData,
     views_per_object: int = 5,
     samples: int = 200,

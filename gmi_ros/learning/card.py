@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gmi_ros.learning.config import TrainingConfig
+from gmi_ros.learning.config import TrainingConfig, to_dict
 from gmi_ros.learning.dataset import GraspData
 
 TITLES = {
@@ -11,16 +11,19 @@ TITLES = {
     "gsnn": "GSNN",
     "cvae": "CVAE",
     "r_cvae": "R-CVAE",
+    "mixture": "Autoregressive mixture",
 }
 
 
 def card(config: TrainingConfig, data: GraspData, result: dict) -> str:
     """Markdown for `card.md`, from the answer of `training.train`."""
-    objective = "loss" if config.model in ("cnn", "cnn_full", "gsnn") else "negative bound (Eq. 4)"
+    bounded = config.model in ("cvae", "r_cvae")
+    objective = "negative bound (Eq. 4)" if bounded else "negative log-likelihood"
+    sizes = ", ".join(f"{name} {value}" for name, value in to_dict(config.network).items())
     return f"""# {TITLES[config.model]}
 
 Grasps of a three-finger hand, 18 numbers [p1 p2 p3 n1 n2 n3] in the object frame, from one 64x64x5 image
-(Veres, Moussa and Taylor 2017). {result["parameters"]} parameters, latent dimension {config.network.latent}.
+(Veres, Moussa and Taylor 2017). {result["parameters"]} parameters: {sizes}.
 
 | | |
 |---|---|

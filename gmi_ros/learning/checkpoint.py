@@ -5,18 +5,20 @@ import json
 from pathlib import Path
 
 from safetensors.torch import save as tensor_bytes
+from torch import nn
 
 from gmi_ros.core.errors import ErrorCode, GmiError
-from gmi_ros.learning.config import NetworkConfig, from_dict, to_dict
+from gmi_ros.core.settings import Settings
+from gmi_ros.learning.config import from_dict, to_dict
 from gmi_ros.learning.files import check_tensors, read_tensors, write_together
 from gmi_ros.learning.model import GraspModel
-from gmi_ros.learning.networks import CNN, NETWORKS
+from gmi_ros.learning.networks import NETWORKS
 
 VERSION = 1  # of the folder's layout and of the network; raised when older weights no longer mean the same
 CONFIG, WEIGHTS, METRICS, CARD = "config.json", "weights.safetensors", "metrics.json", "card.md"
 
 
-def save(folder: Path, network: CNN, metrics: dict, card: str) -> None:
+def save(folder: Path, network: nn.Module, metrics: dict, card: str) -> None:
     """Write the folder; a reader or a full disk never meets half of it.
 
     Args:
@@ -34,7 +36,7 @@ def save(folder: Path, network: CNN, metrics: dict, card: str) -> None:
     write_together(Path(folder), contents)
 
 
-def architecture_of(network: CNN) -> str:
+def architecture_of(network: nn.Module) -> str:
     """The network's name in NETWORKS."""
     return next(name for name, kind in NETWORKS.items() if kind is type(network))
 
@@ -51,7 +53,7 @@ def load(folder: Path) -> GraspModel:
     return GraspModel(network, digest[:16])
 
 
-def load_network(folder: Path) -> tuple[CNN, str]:
+def load_network(folder: Path) -> tuple[nn.Module, str]:
     """The network with its weight normalisation, and its weights' SHA-256. Raises as `load` does."""
     folder = Path(folder)
     missing = [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]
@@ -88,9 +90,9 @@ def _read_config(path: Path) -> dict:
     return config
 
 
-def _network_config(config: dict, path: Path) -> NetworkConfig:
+def _network_config(config: dict, path: Path) -> Settings:
     try:
-        return from_dict(NetworkConfig, config["network"])
+        return from_dict(NETWORKS[config["architecture"]].config_type, config["network"])
     except GmiError as error:
         raise _damaged(path, error.message) from error
 

@@ -7,6 +7,9 @@ from gmi_ros.core.settings import Settings, setting
 from gmi_ros.learning.spec import IMAGE_SIZE
 
 
+MODELS = ("cnn", "cnn_full", "gsnn", "cvae", "r_cvae", "mixture")
+
+
 @dataclass(frozen=True)
 class NetworkConfig(Settings):
     """What the networks share; the defaults are the paper's (IV-B), which leaves the latent's size open.
@@ -48,11 +51,22 @@ class NetworkConfig(Settings):
 
 
 @dataclass(frozen=True)
+class MixtureConfig(Settings):
+    """Sizes of the autoregressive mixture."""
+
+    features: int = setting(256, "features of an image", 1, 4096)
+    units: int = setting(288, "hidden units of the factors", 18, 8192)
+    components: int = setting(8, "Gaussians of each factor", 1, 256)
+    target_noise: float = setting(0.1, "noise on the targets [standard deviations of the data]", 1e-3, 1.0)
+    dropout: float = setting(0.2, "part of the image features left out while training", 0.0, 0.9)
+
+
+@dataclass(frozen=True)
 class TrainingConfig(Settings):
     """How a network is trained; the defaults are the paper's (IV-B) where it says."""
 
-    model: str = setting("r_cvae", "the network to train", choices=("cnn", "cnn_full", "gsnn", "cvae", "r_cvae"))
-    network: NetworkConfig = setting(NetworkConfig(), "its sizes")
+    model: str = setting("r_cvae", "the network to train", choices=MODELS)
+    network: NetworkConfig | MixtureConfig = setting(NetworkConfig(), "its sizes")
     learning_rate: float = setting(1e-3, "Adam's learning rate", 1e-8, 1.0)
     batch_size: int = setting(100, "pairs in a minibatch", 1, 100_000)
     grasps_per_image: int = setting(

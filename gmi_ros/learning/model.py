@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import nn
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.learning.layers import fold
-from gmi_ros.learning.networks import CNN
 from gmi_ros.learning.spec import IMAGE_SHAPE
 
 _MAX_SAMPLES = 4096  # the densities need n^2 numbers
@@ -32,13 +32,13 @@ class GraspModel:
     hash: 16 hex digits of the weights' SHA-256.
     """
 
-    def __init__(self, network: CNN, weights_hash: str):
+    def __init__(self, network: nn.Module, weights_hash: str):
         fold(network)
         self._network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
         self.hash = weights_hash
 
     @property
-    def network(self) -> CNN:
+    def network(self) -> nn.Module:
         """The network, in evaluation mode."""
         return self._network
 

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from gmi_ros.learning.config import NetworkConfig
 from gmi_ros.learning.distributions import GaussianGrasps, GraspDistribution, LatentGrasps
 from gmi_ros.learning.layers import LatentEncoder, VisualFeatures, linear
+from gmi_ros.learning.mixture import MixtureNetwork
 from gmi_ros.learning.normaliser import Normaliser
 from gmi_ros.learning.spec import GRASP_DIM
 
@@ -52,6 +53,8 @@ class _Look:
 
 class CNN(nn.Module):
     """The baseline: y ~ N(guess(x), scale). Also what the others are built on, as their prediction network."""
+
+    config_type = NetworkConfig
 
     def __init__(self, config: NetworkConfig = NetworkConfig(), seed: int = 0):
         super().__init__()
@@ -155,10 +158,11 @@ class RCVAE(CVAE):
         return self.prior(look.features(self.prior_features), look.noisy(guess))
 
 
-NETWORKS: dict[str, type[CNN]] = {
+NETWORKS: dict[str, type[nn.Module]] = {
     "cnn": CNN,
     "cnn_full": FullCovarianceCNN,
     "gsnn": GSNN,
     "cvae": CVAE,
     "r_cvae": RCVAE,
+    "mixture": MixtureNetwork,
 }

@@ -16,7 +16,7 @@ from gmi_ros.learning.config import TrainingConfig, to_dict
 from gmi_ros.learning.dataset import BalancedSampler, GraspData, split_pairs
 from gmi_ros.learning.files import write_together
 from gmi_ros.learning.layers import VisualFeatures
-from gmi_ros.learning.networks import CNN, NETWORKS
+from gmi_ros.learning.networks import NETWORKS
 from gmi_ros.learning.parallel import Team, team
 from gmi_ros.learning.training_state import TrainingState, load_state, save_state
 
@@ -63,7 +63,7 @@ def to_batch(data: GraspData, pairs: np.ndarray, device: torch.device) -> tuple[
 class _Objective(nn.Module):
     """The network with its loss in one forward pass, which is what DistributedDataParallel can average."""
 
-    def __init__(self, network: CNN, beta: float):
+    def __init__(self, network: nn.Module, beta: float):
         super().__init__()
         self.network, self.beta = network, beta
 
@@ -197,7 +197,7 @@ def _wants_bfloat16(precision: str, device: torch.device) -> bool:
     return device.type == "cuda" or bool(torch.cpu.get_capabilities().get("amx_bf16"))
 
 
-def _multiply_in_bfloat16(network: CNN, wanted: bool) -> None:
+def _multiply_in_bfloat16(network: nn.Module, wanted: bool) -> None:
     for module in network.modules():
         if isinstance(module, VisualFeatures):
             module.bfloat16 = wanted

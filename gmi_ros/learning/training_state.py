@@ -10,11 +10,10 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as tensor_bytes
-from torch import Tensor
+from torch import Tensor, nn
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.learning.files import check_tensors, write_together
-from gmi_ros.learning.networks import CNN
 
 FILE = "resume.safetensors"
 
@@ -23,7 +22,7 @@ FILE = "resume.safetensors"
 class TrainingState:
     """What changes while training; `history` has one dict per finished epoch."""
 
-    network: CNN
+    network: nn.Module
     optimiser: torch.optim.Optimizer
     best: dict[str, Tensor]
     history: list[dict] = field(default_factory=list)

@@ -12,6 +12,7 @@ from learning_toy import TINY, toy_data
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.evaluation.likelihood import ESTIMATORS, likelihood
+from gmi_ros.learning.config import MixtureConfig, NetworkConfig
 from gmi_ros.learning.networks import NETWORKS
 
 
@@ -21,7 +22,8 @@ def data():
 
 
 def made(name, data):
-    network = NETWORKS[name](TINY, 1).eval()
+    kind = NETWORKS[name]
+    network = kind(TINY if kind.config_type is NetworkConfig else MixtureConfig(features=8, units=18), 1).eval()
     network.normaliser.fit(data, np.arange(len(data)))
     return network
 

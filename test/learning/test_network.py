@@ -28,7 +28,10 @@ def test_the_paper_s_map_sizes():
     assert layers[:12](torch.zeros(1, 5, 64, 64)).shape == (1, 64, 7, 7)
 
 
-@pytest.fixture(params=list(NETWORKS))
+PAPERS = [name for name in NETWORKS if name != "mixture"]  # and the CNN with full covariance
+
+
+@pytest.fixture(params=PAPERS)
 def kind(request):
     return NETWORKS[request.param]
 
@@ -56,7 +59,7 @@ def test_a_gradient_reaches_every_parameter(kind):
 
 
 def test_what_each_network_adds():
-    modules = {name: [type(m) for m in kind(TINY).modules()].count(VisualFeatures) for name, kind in NETWORKS.items()}
+    modules = {name: [type(m) for m in kind(TINY).modules()].count(VisualFeatures) for name, kind in NETWORKS.items() if name in PAPERS}
     assert modules == {"cnn": 1, "cnn_full": 1, "gsnn": 2, "cvae": 3, "r_cvae": 3}
     priors = {kind: kind(TINY).prior.grasp is not None for kind in (GSNN, CVAE, RCVAE)}
     assert priors == {GSNN: False, CVAE: False, RCVAE: True}
