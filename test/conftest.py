@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+import gmi_ros  # noqa: F401  before numpy: it fixes the arithmetic
+
 # Before anything imports rclpy, and also for the processes that tests start: never the network, never the domain of a
 # robot. Ports of domains above 101 collide with those that Linux gives to clients.
 DOMAIN = 1 + os.getpid() % 101

@@ -14,7 +14,7 @@ from gmi_ros.evaluation.goal import Goal, Tally, total
 from gmi_ros.evaluation.recipes import episodes_of
 from gmi_ros.experience.episode import Episode, derived_id
 from gmi_ros.experience.store import Store
-from gmi_ros.sim.collect import CANDIDATES, TRIALS_PER_SEED, Batch, Job, TrialOptions, run_batch
+from gmi_ros.sim.collect import CANDIDATES, TRIALS_PER_SEED, Batch, Job, TrialOptions
 from gmi_ros.sim.objects import ObjectModel
 
 LARGEST_SEED = 2**31 - 1
@@ -59,7 +59,7 @@ def collect(
         tally = _stored_tally(store, split, models)
         before, started, steps = total(tally), time.perf_counter(), 0
         if before.trials:
-            _check_continues(store, split, models, seed, options)
+            _check_continues(store, split, models, seed, options, engine)
         with _bar(goal, before, progress) as bar:
             for batch in batches(goal, tally, engine, models, seed, options):
                 store.add_many([e for record in batch.records for e in episodes_of(record, split)])
@@ -128,21 +128,26 @@ def _stored_tally(store: Store, split: str, models: dict[str, ObjectModel]) -> d
 
 
 def _check_continues(
-    store: Store, split: str, models: dict[str, ObjectModel], seed: int, options: TrialOptions
+    store: Store, split: str, models: dict[str, ObjectModel], seed: int, options: TrialOptions, engine: Engine
 ) -> None:
-    """One batch of the store, with a success where there is one, must be what this run would make."""
+    """One batch of the store, with a success where there is one, must be what this run's workers make."""
     first = next(store.episodes(split=split))
     begun_with = first.trial_seed // TRIALS_PER_SEED
     if begun_with != seed:
         raise _other_run(store.path, f"it was begun with seed {begun_with}, not {seed}")
     first = next(store.episodes(success=True, split=split), first)
     number = first.trial_seed % TRIALS_PER_SEED // CANDIDATES
-    for record in run_batch(Job(models[first.object_name], number, seed, options)).records:
+    with closing(engine.run([Job(models[first.object_name], number, seed, options)])) as done:
+        records = next(done).records
+    for record in records:
         made = episodes_of(record, split)
         one_more = derived_id(split, record.object_name, record.trial_seed, len(made))
         same = all(e.outcome_id in store and _trial(store.get(e.outcome_id)) == _trial(e) for e in made)
         if not same or one_more in store:
-            why = "it was begun with other options (views, mass, noise ...) or by a version whose trials differ"
+            why = (
+                "it was begun with other options (views, mass, noise ...), by a version whose trials differ, or by a "
+                "processor that rounds otherwise (`gmi doctor` tells)"
+            )
             raise _other_run(store.path, why)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gmi_ros.core.arithmetic import REFERENCE, fingerprint
 from gmi_ros.core.errors import GmiError
 from gmi_ros.core.resources import resource
 from gmi_ros.ros import compat
@@ -40,6 +41,7 @@ def checks(model: Path | None, store: Path, seconds: float) -> Iterator[Check]:
         yield _package(name)
     for name, replacement in {**compat.missing(), **_absent()}.items():
         yield Check(name, True, f"not installed; replaced by {replacement}")
+    yield Check("arithmetic", True, _arithmetic())
     yield _check("interfaces", _interfaces)
     yield _check("hand", _hand)
     yield _check("weights", lambda: _weights(model))
@@ -67,6 +69,12 @@ def _package(name: str) -> Check:
 
 def _absent() -> dict[str, str]:
     return {name: replacement for name, replacement in _OPTIONAL.items() if util.find_spec(name) is None}
+
+
+def _arithmetic() -> str:
+    if fingerprint() == REFERENCE:
+        return f"{REFERENCE}: a seed gives the same trials as where data/ was made, to the bit"
+    return f"{fingerprint()}, not {REFERENCE}: a seed gives other last digits than where data/ was made"
 
 
 def _interfaces() -> tuple[bool, str]:

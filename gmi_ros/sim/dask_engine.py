@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import mujoco
 
+from gmi_ros.core.arithmetic import fingerprint
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.version import version
 from gmi_ros.sim.collect import Batch, Job, run_batch
@@ -25,16 +26,20 @@ _POLL_S = 2.0
 
 
 class Fitness(NamedTuple):
-    """What a worker must have for the same trials as ours. threads: MuJoCo's data are used by one at a time."""
+    """What a worker must have for the same trials as ours. threads: MuJoCo's data are used by one at a time.
+
+    arithmetic: of core.arithmetic; a worker that loaded numpy before gmi_ros may round otherwise.
+    """
 
     gmi_ros: str
     mujoco: str
+    arithmetic: str
     threads: int
 
     @classmethod
     def of(cls, dask_worker: "Worker") -> "Fitness":
         """Of the worker that runs this; the name of the argument makes Dask give it."""
-        return cls(version(), mujoco.__version__, dask_worker.state.nthreads)
+        return cls(version(), mujoco.__version__, fingerprint(), dask_worker.state.nthreads)
 
     def check(self, address: str, needed: "Fitness") -> None:
         """Raises GmiError, BAD_REQUEST, naming the worker and all that differs."""
@@ -68,7 +73,7 @@ class DaskEngine:
         for name in ("distributed", "distributed.client", "tornado.application"):  # we say it, once
             logging.getLogger(name).setLevel(logging.CRITICAL)
         self._address = address
-        self._needed = Fitness(version(), mujoco.__version__, 1)
+        self._needed = Fitness(version(), mujoco.__version__, fingerprint(), 1)
         try:
             asyncio.run(_shake_hands(address))  # Client waits for ever for one who listens and says nothing
             self._client = Client(address, timeout=ANSWER_S, set_as_default=False)

@@ -10,7 +10,7 @@ import pytest
 
 from gmi_ros.cli import collect as command
 from gmi_ros.core.object_frame import ObjectFrame
-from gmi_ros.evaluation import collecting, goal
+from gmi_ros.evaluation import goal
 from gmi_ros.experience.store import Store
 from gmi_ros.sim.camera import KINECT, Camera
 from gmi_ros.sim.closing import ClosingPlan
@@ -54,7 +54,6 @@ def engine(monkeypatch):
     def use(engine):
         monkeypatch.setattr(command, "_engine", lambda args: nullcontext(engine))
 
-    monkeypatch.setattr(collecting, "run_batch", drawn_batch)
     use(Drawn())
     return use
 

@@ -25,8 +25,6 @@ from gmi_ros.sim.trial import COLLIDED, HELD
 OBJECTS = [find_object("random_0"), find_object("random_4")]
 TWO_VIEWS = TrialOptions(views=2)
 
-pytestmark = pytest.mark.usefixtures("checks_run_once")
-
 
 class Here:
     """An engine without processes: `ahead` jobs are taken before the first batch is given; it may die on the way."""
@@ -46,7 +44,7 @@ class Here:
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory, checks_run_once):
+def store(tmp_path_factory):
     path = tmp_path_factory.mktemp("store") / "train.db"
     for trials in (32, 64):
         done = collect(path, "train", OBJECTS, Goal(trials=trials), Here(run_once), 4, TWO_VIEWS, progress=False)

@@ -27,8 +27,6 @@ from gmi_ros.sim.splits import objects_of
 PATIENCE = 300  # [s] on a machine with other things to do
 SEED = 5
 
-pytestmark = pytest.mark.usefixtures("checks_run_once")
-
 
 def store_hash(path: Path) -> str:
     """Of all records: their order and every field, arrays by their bytes."""
@@ -70,7 +68,7 @@ class Undisturbed:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory, checks_run_once):
+def undisturbed(tmp_path_factory):
     soak = os.environ.get("GMI_SOAK") == "1"
     path = tmp_path_factory.mktemp("undisturbed") / "x.db"
     wanted = Undisturbed(2 if soak else 1, (6 if soak else 2) * CANDIDATES, "", 0.0)

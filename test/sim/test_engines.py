@@ -159,7 +159,7 @@ def test_without_the_package_the_message_says_what_to_install(monkeypatch):
 
 
 def test_a_worker_that_would_make_other_trials_is_named_with_all_that_differs():
-    needed = Fitness(version(), "4.0.0", 1)
+    needed = Fitness(version(), "4.0.0", "0123", 1)
     needed.check("tcp://a:1", needed)
     with pytest.raises(GmiError, match=f"tcp://a:1 has gmi_ros 0.0.9 where {version()} .*, threads 8 where 1 is"):
-        Fitness("0.0.9", "4.0.0", 8).check("tcp://a:1", needed)
+        Fitness("0.0.9", "4.0.0", "0123", 8).check("tcp://a:1", needed)
