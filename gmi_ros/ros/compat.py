@@ -11,13 +11,9 @@ from typing import Any
 
 import numpy as np
 from rclpy.callback_groups import CallbackGroup
-from rclpy.clock import JumpThreshold
-from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
-from rclpy.time import Time
 
-from gmi_ros.core import poses
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.synchronizer import ApproximateTimeSynchronizer
 from gmi_ros.experience import images
@@ -27,7 +23,6 @@ _REPLACEMENTS = {
     "cv_bridge": "our own image conversion",
     "tf2_ros": "the parameter camera_pose",
 }
-_TF_WAIT = Duration(seconds=0.1)
 
 
 def _optional(name: str) -> ModuleType | None:
@@ -145,51 +140,3 @@ def image_array(message: Any) -> np.ndarray:
             f"{message.encoding} image of {message.width}x{message.height} does not fit its {len(message.data)} bytes: "
             f"{error}",
         ) from error
-
-
-class Transforms:
-    """The pose of the camera in the frame of the answers: given, or asked of tf2 at the image's stamp."""
-
-    def __init__(self, node: Node, target_frame: str, target_from_camera: np.ndarray | None):
-        """Args:
-            target_from_camera: (4, 4) where the pose is given; then tf2 is not asked.
-
-        Raises:
-            GmiError: BAD_SETTING where a target_frame is wanted, no pose is given and there is no tf2.
-        """
-        self._target_frame, self._given, self._buffer = target_frame, target_from_camera, None
-        if not target_frame or target_from_camera is not None:
-            return
-        if tf2_ros is None:
-            raise GmiError(
-                ErrorCode.BAD_SETTING,
-                f"target_frame is {target_frame!r} and tf2_ros is not installed: give camera_pose "
-                "(x y z qx qy qz qw of the camera in target_frame), or leave target_frame empty",
-            )
-        self._buffer = tf2_ros.Buffer(node=node)
-        self._listener = tf2_ros.TransformListener(self._buffer, node)
-        # tf2's Python keeps what it heard before a jump back (ros2/geometry2#606).
-        threshold = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True)
-        self._jump = node.get_clock().create_jump_callback(threshold, post_callback=lambda _: self._buffer.clear())
-
-    def output_from_camera(self, camera_frame: str, stamp_ns: int) -> np.ndarray | None:
-        """(4, 4), or None where the answers are in the camera's frame.
-
-        Raises:
-            GmiError: TRANSFORM_UNAVAILABLE.
-        """
-        if not self._target_frame or self._target_frame == camera_frame:
-            return None
-        if self._given is not None:
-            return self._given
-        try:
-            stamp = Time(nanoseconds=stamp_ns)
-            found = self._buffer.lookup_transform(self._target_frame, camera_frame, stamp, _TF_WAIT)
-        except tf2_ros.TransformException as error:
-            raise GmiError(
-                ErrorCode.TRANSFORM_UNAVAILABLE,
-                f"no transform from {camera_frame!r} to {self._target_frame!r} at the image's stamp "
-                f"{stamp_ns / 1e9:.3f} s after {_TF_WAIT.nanoseconds / 1e9} s: {error}",
-            ) from error
-        t, q = found.transform.translation, found.transform.rotation
-        return poses.from_xyzw(np.array([t.x, t.y, t.z]), np.array([q.x, q.y, q.z, q.w]))

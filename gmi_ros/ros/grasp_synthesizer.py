@@ -45,6 +45,7 @@ from gmi_ros.ros.markers import grasp_markers
 from gmi_ros.ros.node_main import run_node
 from gmi_ros.ros.response import fill_answer, new_execution_id, refuse
 from gmi_ros.ros.settings import NO_POSE, NodeSettings, pose_of
+from gmi_ros.ros.transforms import Transforms
 from gmi_ros.ros.worker import Deadline, Worker
 from gmi_ros.srv import SynthesizeGrasp
 
@@ -84,7 +85,7 @@ class GraspSynthesizer(Node):
         self.hand = load_hand(settings.hand)
         self._motion = bounded_motion(settings, self.hand)
         given = None if settings.camera_pose == NO_POSE else pose_of("camera_pose", settings.camera_pose)
-        self._transforms = compat.Transforms(self, settings.target_frame, given)
+        self._transforms = Transforms(self, settings.target_frame, given)
         self._worker = Worker("synthesis")
         self._source = FrameSource(self, settings, MutuallyExclusiveCallbackGroup())
         requests = ReentrantCallbackGroup()

@@ -7,7 +7,6 @@ import pytest
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Header
 
-from gmi_ros.core import poses
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.ros import compat, qos
 from gmi_ros.ros.convert import image_message, stamp_message
@@ -88,36 +87,3 @@ def test_the_genuine_cv_bridge_is_used_and_its_errors_are_ours(monkeypatch):
     with pytest.raises(GmiError) as caught:
         compat.image_array(Image(encoding="mono8", width=2, height=2, step=2))
     assert caught.value.code == ErrorCode.SIZE_MISMATCH
-
-
-def test_the_pose_of_the_camera_is_given_or_asked_of_tf2(live, monkeypatch):
-    node = live.node("user")
-    pose = poses.from_xyzw(np.array([0, 0, 1.0]), np.array([1.0, 0, 0, 0]))
-    assert compat.Transforms(node, "", None).output_from_camera("camera", 0) is None
-    assert compat.Transforms(node, "camera", pose).output_from_camera("camera", 0) is None
-    np.testing.assert_array_equal(compat.Transforms(node, "base", pose).output_from_camera("camera", 0), pose)
-    monkeypatch.setattr(compat, "tf2_ros", None)
-    with pytest.raises(GmiError, match="camera_pose") as caught:
-        compat.Transforms(node, "base", None)
-    assert caught.value.code == ErrorCode.BAD_SETTING
-
-
-def test_a_transform_that_is_not_there_is_told(live, monkeypatch):
-    class TransformException(Exception):
-        pass
-
-    class Buffer:
-        def __init__(self, node):
-            self.asked = []
-
-        def lookup_transform(self, target, source, time, timeout):
-            raise TransformException(f"{target} {source} {time.nanoseconds}")
-
-    tf2 = SimpleNamespace(
-        Buffer=Buffer, TransformListener=lambda buffer, node: None, TransformException=TransformException
-    )
-    monkeypatch.setattr(compat, "tf2_ros", tf2)
-    transforms = compat.Transforms(live.node("user"), "base", None)
-    with pytest.raises(GmiError, match="'camera' to 'base'.*5.000 s.*5000000000") as caught:
-        transforms.output_from_camera("camera", 5_000_000_000)
-    assert caught.value.code == ErrorCode.TRANSFORM_UNAVAILABLE
