@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, fields
 from gmi_ros.core.errors import ErrorCode, GmiError
 
 
-def setting(default, help: str, low=None, high=None, choices: tuple | None = None):
-    """A dataclass field with its documentation and bounds."""
-    return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices})
+def setting(default, help: str, low=None, high=None, choices: tuple | None = None, live: bool = False):
+    """A dataclass field with its documentation and bounds. live: a running node takes a new value at once."""
+    return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices, "live": live})
 
 
 class Settings:
@@ -35,53 +35,66 @@ class Settings:
 class SynthesisSettings(Settings):
     """How `synthesize()` turns one frame into ranked grasps."""
 
-    n_samples: int = setting(64, "grasps drawn from the network for each frame", 1, 4096)
-    max_grasps: int = setting(10, "grasps returned, best first", 1, 4096)
-    min_mask_pixels: int = setting(30, "smallest mask that is an object [px]", 3, 1_000_000)
-    depth_erosion_px: int = setting(1, "mask pixels at its edge whose depth is not trusted", 0, 20)
-    min_depth: float = setting(0.2, "nearest depth that a Kinect-class camera measures [m]", 0.0, 10.0)
-    max_depth: float = setting(4.0, "farthest depth that is still used [m]", 0.1, 100.0)
-    degenerate_ratio: float = setting(0.9, "lambda2/lambda1 of the mask above which the frame is degenerate", 0.0, 1.0)
-    max_residual: float = setting(0.020, "largest Eq. 7 residual of any finger [m]", 0.0, 1.0)
+    n_samples: int = setting(64, "grasps drawn from the network for each frame", 1, 4096, live=True)
+    max_grasps: int = setting(10, "grasps returned, best first", 1, 4096, live=True)
+    min_mask_pixels: int = setting(30, "smallest mask that is an object [px]", 3, 1_000_000, live=True)
+    depth_erosion_px: int = setting(1, "mask pixels at its edge whose depth is not trusted", 0, 20, live=True)
+    min_depth: float = setting(0.2, "nearest depth that a Kinect-class camera measures [m]", 0.0, 10.0, live=True)
+    max_depth: float = setting(4.0, "farthest depth that is still used [m]", 0.1, 100.0, live=True)
+    degenerate_ratio: float = setting(
+        0.9, "lambda2/lambda1 of the mask above which the frame is degenerate", 0.0, 1.0, live=True
+    )
+    max_residual: float = setting(0.020, "largest Eq. 7 residual of any finger [m]", 0.0, 1.0, live=True)
     normal_weight: float = setting(
-        0.02, "weight of the normals in Eq. 7: metres that a unit of normal error counts", 0.0, 1.0
+        0.02, "weight of the normals in Eq. 7: metres that a unit of normal error counts", 0.0, 1.0, live=True
     )
     max_surface_distance: float = setting(
-        0.03, "largest median distance of the contacts from the observed object [m]", 0.0, 10.0
+        0.03, "largest median distance of the contacts from the observed object [m]", 0.0, 10.0, live=True
     )
     table_clearance: float = setting(
-        0.0, "lowest height of fingertips and contacts above the table [m]; negative is below", -0.1, 1.0
+        0.0, "lowest height of fingertips and contacts above the table [m]; negative is below", -0.1, 1.0, live=True
     )
-    palm_clearance: float = setting(0.0, "least distance of the observed cloud in front of the palm [m]", -0.1, 1.0)
+    palm_clearance: float = setting(
+        0.0, "least distance of the observed cloud in front of the palm [m]", -0.1, 1.0, live=True
+    )
     finger_clearance: float = setting(
-        -0.004, "least distance of the open fingers from the observed cloud [m]", -0.1, 1.0
+        -0.004, "least distance of the open fingers from the observed cloud [m]", -0.1, 1.0, live=True
     )
     opening_margins: tuple[float, ...] = setting(
-        (0.6, 0.4, 0.25, 0.12), "how far to open the fingers before closing [rad], first that is free", 0.0, 2.44
+        (0.6, 0.4, 0.25, 0.12),
+        "how far to open the fingers before closing [rad], first that is free",
+        0.0,
+        2.44,
+        live=True,
     )
-    approach_distance: float = setting(0.10, "straight way from the pre-grasp to the grasp [m]", 0.0, 0.5)
+    approach_distance: float = setting(0.10, "straight way from the pre-grasp to the grasp [m]", 0.0, 0.5, live=True)
     approach_axis: tuple[float, ...] = setting(
-        (0.0, 0.0, 0.0), "wanted direction of the approach, output frame; zeros: the camera's viewing direction"
+        (0.0, 0.0, 0.0),
+        "wanted direction of the approach, output frame; zeros: the camera's viewing direction",
+        live=True,
     )
     max_approach_angle: float = setting(
-        3.1416, "largest angle between the approach and approach_axis [rad]", 0.0, 3.1416
+        3.1416, "largest angle between the approach and approach_axis [rad]", 0.0, 3.1416, live=True
     )
     table_plane: tuple[float, ...] = setting(
         (0.0, 0.0, 0.0, 0.0),
         "table a b c d [m], ax + by + cz + d = height above it, output frame; zeros: found in the depth",
+        live=True,
     )
     workspace_low: tuple[float, ...] = setting(
-        (-10.0, -10.0, -10.0), "lower corner of the contacts' box, output frame [m]"
+        (-10.0, -10.0, -10.0), "lower corner of the contacts' box, output frame [m]", live=True
     )
     workspace_high: tuple[float, ...] = setting(
-        (10.0, 10.0, 10.0), "upper corner of the contacts' box, output frame [m]"
+        (10.0, 10.0, 10.0), "upper corner of the contacts' box, output frame [m]", live=True
     )
-    max_spread: float = setting(3.1416, "largest spread [rad]", 0.0, 3.1416)
-    min_contact_separation: float = setting(0.0, "least distance between two contacts [m]", 0.0, 0.5)
-    max_contact_separation: float = setting(10.0, "largest distance between two contacts [m]", 0.0, 10.0)
-    min_score: float = setting(-1.0e9, "lowest score")
-    density_weight: float = setting(1.0, "weight of the model's log density in the score", 0.0, 100.0)
-    residual_weight: float = setting(200.0, "weight of the largest Eq. 7 residual in the score [1/m]", 0.0, 1e5)
+    max_spread: float = setting(3.1416, "largest spread [rad]", 0.0, 3.1416, live=True)
+    min_contact_separation: float = setting(0.0, "least distance between two contacts [m]", 0.0, 0.5, live=True)
+    max_contact_separation: float = setting(10.0, "largest distance between two contacts [m]", 0.0, 10.0, live=True)
+    min_score: float = setting(-1.0e9, "lowest score", live=True)
+    density_weight: float = setting(1.0, "weight of the model's log density in the score", 0.0, 100.0, live=True)
+    residual_weight: float = setting(
+        200.0, "weight of the largest Eq. 7 residual in the score [1/m]", 0.0, 1e5, live=True
+    )
     inference_threads: int = setting(2, "CPU threads of the network; one value gives one answer to the bit", 1, 64)
 
     def __post_init__(self):

@@ -19,15 +19,15 @@ class NodeSettings(Settings):
 
     model: str = setting("", "folder of the network's weights; empty: the ones of this package")
     hand: str = setting("bh280", "model of the hand", choices=("bh262", "bh280", "bh282"))
-    camera: str = setting("", "name of the camera, noted in observations and outcomes")
+    camera: str = setting("", "name of the camera, noted in observations and outcomes", live=True)
     queue_size: int = setting(10, "messages of each input that wait for their partners", 1, 1000)
     slop_s: float = setting(0.05, "largest difference between the stamps of one image set [s]", 1e-6, 10.0)
     input_reliability: str = setting(
         "best_effort", "reliability of the image subscriptions", choices=("best_effort", "reliable")
     )
-    max_age: float = setting(1.0, "oldest image set that is used, on the node's clock [s]", 0.0, 3600.0)
-    max_future: float = setting(0.1, "how far an image may be stamped in the future [s]", 0.0, 3600.0)
-    request_timeout: float = setting(2.0, "longest time that a request may take [s]", 0.05, 600.0)
+    max_age: float = setting(1.0, "oldest image set that is used, on the node's clock [s]", 0.0, 3600.0, live=True)
+    max_future: float = setting(0.1, "how far an image may be stamped in the future [s]", 0.0, 3600.0, live=True)
+    request_timeout: float = setting(2.0, "longest time that a request may take [s]", 0.05, 600.0, live=True)
     target_frame: str = setting("", "frame of the answers; empty: the camera's")
     camera_pose: tuple[float, ...] = setting(
         NO_POSE, "target_from_camera: x y z [m] and quaternion x y z w; all zero: asked of tf2"
@@ -37,16 +37,24 @@ class NodeSettings(Settings):
     )
     joint_name_map: str = setting("", "joint names in ~/contact_targets; empty: ours", choices=tuple(PRESETS))
     allow_execution: bool = setting(False, "whether a grasp may ever be sent to execute_grasp")
-    execution_timeout: float = setting(60.0, "longest time that an execution may take [s]", 0.1, 3600.0)
-    server_timeout: float = setting(2.0, "silence after which the action server counts as lost [s]", 0.5, 60.0)
-    tip_force_limit: float = setting(15.0, "largest force of a fingertip, bounded by the hand's [N]", 0.1, 15.0)
-    finger_speed_limit: float = setting(
-        2.44, "largest speed of an inner joint, bounded by the hand's [rad/s]", 0.01, 2.44
+    execution_timeout: float = setting(60.0, "longest time that an execution may take [s]", 0.1, 3600.0, live=True)
+    server_timeout: float = setting(
+        2.0, "silence after which the action server counts as lost [s]", 0.5, 60.0, live=True
     )
-    spread_speed: float = setting(0.7, "largest speed of the spread, bounded by the hand's [rad/s]", 0.01, 4.4)
-    approach_speed: float = setting(0.1, "largest speed of the palm on the way to the grasp [m/s]", 0.001, 0.5)
-    lift_speed: float = setting(0.1, "largest speed of the lift [m/s]", 0.001, 0.5)
-    lift_height: float = setting(0.2, "how far the object is lifted [m]", 0.0, 1.0)
+    tip_force_limit: float = setting(
+        15.0, "largest force of a fingertip, bounded by the hand's [N]", 0.1, 15.0, live=True
+    )
+    finger_speed_limit: float = setting(
+        2.44, "largest speed of an inner joint, bounded by the hand's [rad/s]", 0.01, 2.44, live=True
+    )
+    spread_speed: float = setting(
+        0.7, "largest speed of the spread, bounded by the hand's [rad/s]", 0.01, 4.4, live=True
+    )
+    approach_speed: float = setting(
+        0.1, "largest speed of the palm on the way to the grasp [m/s]", 0.001, 0.5, live=True
+    )
+    lift_speed: float = setting(0.1, "largest speed of the lift [m/s]", 0.001, 0.5, live=True)
+    lift_height: float = setting(0.2, "how far the object is lifted [m]", 0.0, 1.0, live=True)
 
     def __post_init__(self):
         super().__post_init__()
