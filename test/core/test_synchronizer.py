@@ -1,6 +1,7 @@
 """The synchroniser emits what genuine message_filters emits (test/golden), and keeps its own laws."""
 
 import json
+import sys
 import threading
 from pathlib import Path
 
@@ -9,7 +10,11 @@ import pytest
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.synchronizer import ApproximateTimeSynchronizer
 
-GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "synchronizer.json").read_text())["cases"]
+FOLDER = Path(__file__).parents[1] / "golden"
+sys.path.insert(0, str(FOLDER))  # importlib mode: sequences.py is shared with make_golden.py
+from sequences import N_SEQUENCES, Sequence, digest, make_sequence  # noqa: E402
+
+GOLDEN = json.loads((FOLDER / "synchronizer.json").read_text())["cases"]
 MS = 1_000_000
 
 
@@ -18,30 +23,57 @@ def collect(n_topics=2, queue_size=10, slop_s=0.01):
     return ApproximateTimeSynchronizer(n_topics, queue_size, slop_s, lambda *m: sets.append(m)), sets
 
 
-@pytest.mark.parametrize("case", GOLDEN, ids=lambda case: f"seed{case['seed']}")
-def test_emits_the_sets_of_message_filters(case):
+def emitted(sequence: Sequence) -> list:
+    """[number of the event that completed it, [numbers of the events in it]] of every set."""
     sets, now = [], [0]
     synchronizer = ApproximateTimeSynchronizer(
-        case["n_topics"], case["queue_size"], case["slop_s"], lambda *m: sets.append([now[0], list(m)])
+        sequence.n_topics, sequence.queue_size, sequence.slop_s, lambda *m: sets.append([now[0], list(m)])
     )
-    for number, (topic, offset_ns) in enumerate(case["adds"]):
+    for number, event in enumerate(sequence.events):
         now[0] = number
-        synchronizer.add(topic, case["base_ns"] + offset_ns, number)
-    assert sets == case["sets"]
+        if event is None:
+            synchronizer.clear()
+        else:
+            synchronizer.add(*event, number)
+    return sets
 
 
-def test_golden_sequences_cover_sets_and_misses():
-    n_sets = [len(c["sets"]) for c in GOLDEN]
-    assert sum(n_sets) > 1000 and min(n_sets) < 5
+def test_the_golden_file_is_of_these_sequences():
+    assert [case["seed"] for case in GOLDEN] == list(range(N_SEQUENCES)) and N_SEQUENCES == 1000
+    assert [make_sequence(case["seed"]).digest for case in GOLDEN] == [case["sequence"] for case in GOLDEN]
+
+
+def test_emits_the_sets_of_message_filters_on_a_thousand_sequences():
+    differing = []
+    for case in GOLDEN:
+        sets = emitted(make_sequence(case["seed"]))
+        if (len(sets), digest(sets)) != (case["n_sets"], case["sets"]):
+            differing.append(f"seed {case['seed']}: {len(sets)} sets, message_filters has {case['n_sets']}")
+    assert not differing
+
+
+def test_the_sequences_hold_all_that_is_hard():
+    """Sets and misses, resets, equal stamps, messages that come again, late ones, jumps back in time."""
+    sequences = [make_sequence(case["seed"]) for case in GOLDEN]
+    messages = [[event for event in s.events if event] for s in sequences]
+    n_sets = [case["n_sets"] for case in GOLDEN]
+    assert sum(n_sets) > 20_000 and sum(n < 5 for n in n_sets) > 50
+    assert {s.n_topics for s in sequences} == {1, 2, 3, 4, 5} and {s.queue_size for s in sequences} >= {1, 30}
+    assert sum(None in s.events for s in sequences) > 100
+    assert sum(len(set(m)) < len(m) for m in messages) > 100
+    assert sum(len({stamp for _, stamp in m}) < len(set(m)) for m in messages) > 100
+    assert sum(any(b[1] < a[1] for a, b in zip(m, m[1:])) for m in messages) > 500
+    assert sum(min(stamp for _, stamp in m) < m[0][1] - 10**9 for m in messages) > 20
 
 
 def test_every_message_is_handed_on_once_and_sets_stay_within_the_slop():
-    for case in GOLDEN:
-        used = [number for _, members in case["sets"] for number in members]
+    for sequence in map(make_sequence, range(100)):
+        sets = emitted(sequence)
+        used = [number for _, members in sets for number in members]
         assert len(used) == len(set(used))
-        for _, members in case["sets"]:
-            stamps = [case["adds"][n][1] for n in members]
-            assert max(stamps) - min(stamps) < case["slop_s"] * 1e9
+        for _, members in sets:
+            stamps = [sequence.events[n][1] for n in members]
+            assert max(stamps) - min(stamps) < sequence.slop_s * 1e9
 
 
 def test_the_slop_itself_is_too_far():

@@ -10,16 +10,13 @@ import argparse
 import base64
 import importlib
 import json
-import random
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+from sequences import N_SEQUENCES, Sequence, digest, make_sequence
 
-N_SEQUENCES = 48
-N_PERIODS = 40
-BASE_NS = 1_700_000_000_000_000_000  # a stamp of today's size, where float64 would no longer resolve nanoseconds
 ENCODINGS = (
     ("rgb8", "u1", 3), ("bgr8", "u1", 3), ("rgba8", "u1", 4), ("bgra8", "u1", 4), ("mono8", "u1", 1),
     ("mono16", "u2", 1), ("8UC1", "u1", 1), ("8SC1", "i1", 1), ("16UC1", "u2", 1), ("16SC1", "i2", 1),
@@ -27,47 +24,23 @@ ENCODINGS = (
 )  # fmt: skip
 
 
-def make_sequence(seed: int) -> dict:
-    """One random stream: rates, jitter, drops, late and early arrivals, ties, queue sizes."""
-    rng = random.Random(seed)
-    n_topics = rng.randint(1 if seed % 12 == 0 else 2, 5)
-    period = 1.0 / rng.choice([5, 10, 15, 30, 60])
-    slop = rng.choice([0.002, 0.01, 0.04, 0.1])
-    jitter = rng.choice([0.0, 0.3, 0.6, 1.2]) * slop
-    drop = rng.choice([0.0, 0.05, 0.3])
-    delay = rng.choice([0.0, 0.5, 3.0]) * period
-    grid_ns = rng.choice([1, 1, 1_000_000, 10_000_000])  # coarse stamps tie, and come twice
-    arrivals = []
-    for topic in range(n_topics):
-        rate = rng.choice([1, 1, 1, 2])
-        for i in range(N_PERIODS * rate):
-            stamp_s = i * period / rate + rng.uniform(-jitter, jitter)
-            stamp_ns = round(stamp_s * 1e9 / grid_ns) * grid_ns
-            if rng.random() >= drop:
-                arrivals.append((stamp_s + rng.uniform(0, delay), topic, stamp_ns))
-    arrivals.sort()
-    return {
-        "seed": seed,
-        "n_topics": n_topics,
-        "queue_size": rng.choice([1, 2, 3, 5, 10, 30]),
-        "slop_s": slop,
-        "base_ns": BASE_NS,
-        "adds": [[topic, stamp_ns] for _, topic, stamp_ns in arrivals],  # stamps after base_ns
-    }
-
-
-def run_message_filters(sequence: dict) -> list:
-    """What the genuine synchroniser emits: [number of the add that completed it, [numbers of the adds in it]]."""
+def run_message_filters(sequence: Sequence) -> list:
+    """What the genuine synchroniser emits: [number of the event that completed it, [numbers of the events in it]]."""
     from builtin_interfaces.msg import Time
     from message_filters import ApproximateTimeSynchronizer, SimpleFilter
 
-    inputs = [SimpleFilter() for _ in range(sequence["n_topics"])]
-    synchronizer = ApproximateTimeSynchronizer(inputs, sequence["queue_size"], sequence["slop_s"])
+    inputs = [SimpleFilter() for _ in range(sequence.n_topics)]
+    synchronizer = ApproximateTimeSynchronizer(inputs, sequence.queue_size, sequence.slop_s)
     sets, now = [], [0]
     synchronizer.registerCallback(lambda *messages: sets.append([now[0], [m.number for m in messages]]))
-    for number, (topic, offset_ns) in enumerate(sequence["adds"]):
+    for number, event in enumerate(sequence.events):
         now[0] = number
-        sec, nanosec = divmod(sequence["base_ns"] + offset_ns, 1_000_000_000)
+        if event is None:
+            for queue in synchronizer.queues:
+                queue.clear()
+            continue
+        topic, stamp_ns = event
+        sec, nanosec = divmod(stamp_ns, 1_000_000_000)
         header = SimpleNamespace(stamp=Time(sec=sec, nanosec=nanosec))
         inputs[topic].signalMessage(SimpleNamespace(header=header, number=number))
     return sets
@@ -88,8 +61,12 @@ def make_images() -> list[dict]:
                 data = np.ascontiguousarray(values.astype(dtype))
                 images.append(
                     {
-                        "encoding": encoding, "height": 4, "width": 5, "is_bigendian": big,
-                        "step": (5 + padding) * channels * dtype.itemsize, "data": _text(data.tobytes()),
+                        "encoding": encoding,
+                        "height": 4,
+                        "width": 5,
+                        "is_bigendian": big,
+                        "step": (5 + padding) * channels * dtype.itemsize,
+                        "data": _text(data.tobytes()),
                     }  # fmt: skip
                 )
     return images
@@ -130,9 +107,11 @@ def main() -> int:
         print(f"cannot make golden data, not importable: {'; '.join(missing)}", file=sys.stderr)
         return 1
 
-    sequences = [make_sequence(seed) for seed in range(N_SEQUENCES)]
-    sets = [{**sequence, "sets": run_message_filters(sequence)} for sequence in sequences]
-    _write(arguments.out / "synchronizer.json", sets, arguments.note)
+    cases = []
+    for sequence in map(make_sequence, range(N_SEQUENCES)):
+        sets = run_message_filters(sequence)
+        cases.append({"seed": sequence.seed, "sequence": sequence.digest, "n_sets": len(sets), "sets": digest(sets)})
+    _write(arguments.out / "synchronizer.json", cases, arguments.note)
     arrays = [{**image, "array": run_cv_bridge(image)} for image in make_images()]
     _write(arguments.out / "images.json", arrays, arguments.note)
     return 0
