@@ -1,0 +1,6 @@
+"""The tests of the documents share doc_pages.py."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))  # importlib mode
