@@ -1,19 +1,23 @@
 """Read the camera's image sets out of a rosbag2, synchronised as the node does it."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import numpy as np
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.frame import Frame, Intrinsics
 from gmi_ros.core.images import canonical_depth, canonical_mask, canonical_rgb
 from gmi_ros.core.synchronizer import ApproximateTimeSynchronizer
-from gmi_ros.experience.images import image_array
+from gmi_ros.experience.coded import Opened, open_image
+from gmi_ros.experience.images import MOST_PIXELS, image_array
 from gmi_ros.experience.topics import TopicMap
 
+T = TypeVar("T")
 _SUFFIXES = (".mcap", ".db3")
 
 
@@ -76,30 +80,76 @@ def bag_topics(path: Path | str) -> dict[str, str]:
         return {c.topic: c.msgtype for c in reader.connections}
 
 
-def set_to_frame(frame_set: FrameSet, to_array=image_array) -> Frame:
+def set_to_frame(frame_set: FrameSet, to_array: Callable[[Any], np.ndarray] = image_array) -> Frame:
     """The Frame of a set; its stamp and frame_id are the rgb image's.
 
-    `to_array` makes an array of an Image message as it is (cv_bridge's passthrough, where that is installed).
+    `to_array` makes an array of an Image message as it is (cv_bridge's passthrough, where that is installed). A
+    CompressedImage is read here, once its size was found to be the camera's.
 
     Raises:
-        GmiError: BAD_INTRINSICS, UNREGISTERED_DEPTH, UNKNOWN_ENCODING, SIZE_MISMATCH, looked for in this order.
+        GmiError: BAD_INTRINSICS, UNREGISTERED_DEPTH, UNKNOWN_ENCODING, SIZE_MISMATCH.
     """
     rgb, depth, mask, info = frame_set.rgb, frame_set.depth, frame_set.mask, frame_set.camera_info
-    intrinsics = Intrinsics.from_k(info.width, info.height, info.k)
-    if depth.header.frame_id != rgb.header.frame_id:
+    if info.width * info.height > MOST_PIXELS:
         raise GmiError(
-            ErrorCode.UNREGISTERED_DEPTH,
-            f"the depth is in frame {depth.header.frame_id!r}, the rgb image in {rgb.header.frame_id!r}: "
-            "both must be the same (take the camera's registered or aligned depth)",
+            ErrorCode.BAD_INTRINSICS,
+            f"camera_info of {info.width}x{info.height} has {info.width * info.height} pixels, at most {MOST_PIXELS} "
+            "are taken",
         )
+    intrinsics = Intrinsics.from_k(info.width, info.height, info.k)
+    _check_frame_ids(rgb, depth, info)
+    images = (("rgb/image", rgb, False), ("depth/image", depth, True), ("segmentation/mask", mask, True))
+    opened = [_opened(topic, message, to_array, lossless, intrinsics) for topic, message, lossless in images]
+    (rgb_pixels, depth_pixels, mask_pixels) = [
+        _at(topic, image.pixels) for (topic, *_), image in zip(images, opened, strict=True)
+    ]
     return Frame(
-        rgb=canonical_rgb(to_array(rgb), rgb.encoding),
-        depth=canonical_depth(to_array(depth), depth.encoding),
-        mask=canonical_mask(to_array(mask), mask.encoding),
+        rgb=canonical_rgb(*rgb_pixels),
+        depth=canonical_depth(*depth_pixels),
+        mask=canonical_mask(*mask_pixels),
         intrinsics=intrinsics,
         stamp_ns=stamp_ns(rgb),
         frame_id=rgb.header.frame_id,
     )
+
+
+def _check_frame_ids(rgb: Any, depth: Any, info: Any) -> None:
+    """Depth and intrinsics must be the colour camera's; a mask may say what it likes, since it is of the rgb image."""
+    of_rgb, of_depth, of_info = (m.header.frame_id.lstrip("/") for m in (rgb, depth, info))  # tf had a slash once
+    if of_depth != of_rgb:
+        raise GmiError(
+            ErrorCode.UNREGISTERED_DEPTH,
+            f"the depth is in frame {of_depth!r}, the rgb image in {of_rgb!r}: "
+            "both must be the same (take the camera's registered or aligned depth)",
+        )
+    if of_info and of_info != of_rgb:
+        raise GmiError(
+            ErrorCode.BAD_INTRINSICS,
+            f"the camera_info is of frame {of_info!r}, the rgb image of {of_rgb!r}: "
+            "both must be the same (take the camera_info of the colour camera)",
+        )
+
+
+def _opened(
+    topic: str, message: Any, to_array: Callable[[Any], np.ndarray], lossless: bool, intrinsics: Intrinsics
+) -> Opened:
+    opened = _at(topic, lambda: open_image(message, to_array, lossless))
+    wanted = (intrinsics.width, intrinsics.height)
+    if opened.size != wanted:
+        raise GmiError(
+            ErrorCode.SIZE_MISMATCH,
+            f"{topic} is {opened.size[0]}x{opened.size[1]} and camera_info {wanted[0]}x{wanted[1]}: "
+            "all four must have one size (register depth to rgb)",
+        )
+    return opened
+
+
+def _at(topic: str, look: Callable[[], T]) -> T:
+    """What `look` returns; its errors name the topic."""
+    try:
+        return look()
+    except GmiError as error:
+        raise GmiError(error.code, f"{topic}: {error.message}") from error
 
 
 def stamp_ns(message: Any) -> int:

@@ -6,6 +6,7 @@ import numpy as np
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 
+MOST_PIXELS = 2**26  # 8192 x 8192, twice what an 8K camera sends
 _VALID = "rgb8, bgr8, rgba8, bgra8, mono8, mono16, or <8U|8S|16U|16S|32S|32F|64F>C<channels> such as 16UC1 and 32FC1"
 
 
@@ -15,6 +16,19 @@ class _Image:
     def __init__(self, message: Any, data: np.ndarray):
         self.encoding, self.height, self.width = message.encoding, message.height, message.width
         self.is_bigendian, self.data = bool(message.is_bigendian), data
+
+
+def check_size(width: int, height: int) -> None:
+    """Before memory is taken for an image of this size [px].
+
+    Raises:
+        GmiError: SIZE_MISMATCH where it is empty or has more than MOST_PIXELS.
+    """
+    if width < 1 or height < 1 or width * height > MOST_PIXELS:
+        raise GmiError(
+            ErrorCode.SIZE_MISMATCH,
+            f"image of {width}x{height} has {width * height} pixels, at least 1 and at most {MOST_PIXELS} are taken",
+        )
 
 
 def image_array(message: Any) -> np.ndarray:
@@ -52,4 +66,6 @@ def image_array(message: Any) -> np.ndarray:
 
 
 def _unknown(encoding: str) -> GmiError:
-    return GmiError(ErrorCode.UNKNOWN_ENCODING, f"image encoding {encoding!r} is not understood; valid are {_VALID}")
+    return GmiError(
+        ErrorCode.UNKNOWN_ENCODING, f"image encoding {encoding[:80]!r} is not understood; valid are {_VALID}"
+    )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point, Pose, PoseStamped, Quaternion, Vector3
-from sensor_msgs.msg import CameraInfo, Image, JointState
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, JointState
 from std_msgs.msg import Header
 
 from gmi_ros import msg
@@ -131,17 +131,16 @@ def camera_info_message(intrinsics: Intrinsics, header: Header) -> CameraInfo:
     )
 
 
-def frame_from_messages(rgb: Image, depth: Image, info: CameraInfo, mask: Image) -> Frame:
+def frame_from_messages(
+    rgb: Image | CompressedImage, depth: Image | CompressedImage, info: CameraInfo, mask: Image | CompressedImage
+) -> Frame:
     """The frame, with the stamp and the frame_id of the rgb image.
 
     Raises:
         GmiError: BAD_INTRINSICS, UNREGISTERED_DEPTH, UNKNOWN_ENCODING, SIZE_MISMATCH.
     """
-    topics = {id(rgb): "rgb/image", id(depth): "depth/image", id(mask): "segmentation/mask"}
     stamps = tuple(nanoseconds(m.header.stamp) for m in (rgb, depth, info, mask))
-    return set_to_frame(
-        FrameSet(rgb, depth, info, mask, stamps), to_array=lambda image: _pixels(topics[id(image)], image)
-    )
+    return set_to_frame(FrameSet(rgb, depth, info, mask, stamps), image_array)
 
 
 def frame_messages(frame: Frame) -> tuple[Image, Image, CameraInfo, Image]:
@@ -154,13 +153,6 @@ def frame_messages(frame: Frame) -> tuple[Image, Image, CameraInfo, Image]:
         camera_info_message(frame.intrinsics, header),
         image_message(frame.mask.astype(np.uint8 if labels8 else np.uint16), "mono8" if labels8 else "mono16", header),
     )
-
-
-def _pixels(topic: str, message: Image) -> np.ndarray:
-    try:
-        return image_array(message)
-    except GmiError as error:
-        raise GmiError(error.code, f"{topic}: {error.message}") from error
 
 
 def observation_message(synthesis: Synthesis, frame: Frame, camera: str = "") -> msg.Observation:

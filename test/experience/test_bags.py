@@ -5,6 +5,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from compressing import compressed_depth, file_of
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import Stores, get_typestore
 
@@ -13,7 +14,7 @@ from gmi_ros.core.synchronizer import ApproximateTimeSynchronizer
 from gmi_ros.experience.bag_writer import BagWriter
 from gmi_ros.experience.bags import bag_topics, read_sets, set_to_frame
 from gmi_ros.experience.definitions import definition_file, typestore_for
-from gmi_ros.experience.topics import CAMERA_INFO, DEFAULTS, IMAGE, TopicMap
+from gmi_ros.experience.topics import CAMERA_INFO, COMPRESSED_IMAGE, DEFAULTS, IMAGE, TopicMap
 
 STORE = get_typestore(Stores.ROS2_JAZZY)
 TYPES = STORE.types
@@ -102,6 +103,26 @@ def test_a_set_becomes_a_frame(tmp_path):
     assert (frame.intrinsics.fx, frame.stamp_ns, frame.frame_id) == (10.0, found.stamps[0], "camera_optical")
 
 
+def test_a_bag_of_compressed_images_gives_the_same_frames(tmp_path):
+    plain = [set_to_frame(s) for s in read_sets(write_bag(tmp_path / "plain"))]
+    endings = ("/compressed", "/compressedDepth", "", "/compressed")
+    kinds = (COMPRESSED_IMAGE, COMPRESSED_IMAGE, CAMERA_INFO, COMPRESSED_IMAGE)
+    with BagWriter(tmp_path / "compressed") as bag:
+        for name, ending, kind in zip(NAMES, endings, kinds):
+            bag.add_topic(name + ending, kind)
+        for index, received, stamp, message in messages():
+            if index != 2:
+                array = np.frombuffer(message.data, np.uint16 if index == 1 else np.uint8).reshape(H, W, -1).squeeze()
+                told, data = compressed_depth(array) if index == 1 else ("png", file_of(array))
+                message = TYPES[COMPRESSED_IMAGE](header(stamp), told, np.frombuffer(data, np.uint8))
+            bag.write(NAMES[index] + endings[index], bytes(STORE.serialize_cdr(message, kinds[index])), received)
+    found = [set_to_frame(s) for s in read_sets(tmp_path / "compressed")]
+    assert len(found) == len(plain) > N_SETS // 2
+    for frame, wanted in zip(found, plain):
+        for part in ("rgb", "depth", "mask"):
+            np.testing.assert_array_equal(getattr(frame, part), getattr(wanted, part))
+
+
 def test_a_storage_file_alone_is_enough(tmp_path):
     for storage in ("mcap", "sqlite3"):
         bag = write_bag(tmp_path / storage, storage)
@@ -179,6 +200,19 @@ def test_default_names_win_over_guesses_and_given_names_over_both():
     types = TYPICAL | dict.fromkeys(NAMES, IMAGE) | {"/rgb/camera_info": CAMERA_INFO, "/other": IMAGE}
     found = TopicMap(mask="other").resolve(types)
     assert (found.rgb, found.mask) == ("/rgb/image", "/other")
+
+
+def test_compressed_topics_serve_where_there_are_no_plain_ones():
+    types = {name + "/compressed": COMPRESSED_IMAGE for name, kind in TYPICAL.items() if kind == IMAGE}
+    depth = "/camera/aligned_depth_to_color/image_raw/compressedDepth"
+    types |= {depth: COMPRESSED_IMAGE, "/camera/color/camera_info": CAMERA_INFO}
+    types["/camera/color/image_raw/compressedDepth"] = COMPRESSED_IMAGE  # what image_transport offers for nothing
+    found = TopicMap().resolve(types)
+    assert found.names() == (
+        "/camera/color/image_raw/compressed", depth, "/camera/color/camera_info", "/yolo/segmentation/compressed",
+    )  # fmt: skip
+    assert TopicMap().resolve(types | TYPICAL) == TopicMap().resolve(TYPICAL)
+    assert TopicMap(rgb="/camera/color/image_raw").resolve(types) == found
 
 
 def test_two_that_could_be_it_are_not_guessed():
