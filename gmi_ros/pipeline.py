@@ -18,8 +18,10 @@ from gmi_ros.core.grasp import Grasp, WristStatus
 from gmi_ros.core.object_frame import ObjectFrame, object_frame
 from gmi_ros.core.observation import Observation, observe
 from gmi_ros.core.settings import SynthesisSettings
+from gmi_ros.core.sieve import Bound, Check, Remedy, sift
 from gmi_ros.hand.barrett import BarrettHand
-from gmi_ros.hand.posture import clear_posture
+from gmi_ros.hand.descent import QUICK
+from gmi_ros.hand.posture import clear_posture, tip_height
 from gmi_ros.hand.wrist import solve_wrist
 
 if TYPE_CHECKING:  # torch is for the processes that run the network
@@ -33,7 +35,8 @@ class Synthesis:
     """Answer for one object of one frame.
 
     grasps: best first. rejected: samples by reason, in the order of the filters. stages_ms: milliseconds per stage.
-    table: the plane under the object in the camera's frame, None where none was seen.
+    table: the plane under the object in the camera's frame, None where none was seen. remedy: where there is no grasp,
+    what would let samples past the filter that took the last ones.
     """
 
     observation: Observation
@@ -46,6 +49,7 @@ class Synthesis:
     seed: int
     model_hash: str
     observation_id: str
+    remedy: Remedy | None = None
 
     @property
     def error_code(self) -> ErrorCode:
@@ -56,7 +60,8 @@ class Synthesis:
     def message(self) -> str:
         """One sentence: how many grasps, and what became of the others."""
         reasons = ", ".join(f"{count} {reason}" for reason, count in self.rejected.items() if count) or "none"
-        return f"{len(self.grasps)} grasps from {self.n_samples} samples; rejected: {reasons}"
+        told = f"{len(self.grasps)} grasps from {self.n_samples} samples; rejected: {reasons}"
+        return told if self.remedy is None else f"{told}; {self.remedy.sentence}"
 
 
 def synthesize(
@@ -86,7 +91,8 @@ def synthesize(
         given = any(settings.table_plane)
         table = given_table(settings.table_plane, output_from_camera) if given else fit_table(frame, found)
         cloud = object_points(frame, found)
-        obstacles = np.concatenate([cloud, clutter_points(frame, found, table)])
+        surface = cKDTree(cloud)
+        obstacles = np.concatenate([cloud, clutter_points(frame, found, table, surface)])
     with _timed(stages, "observe"):
         observation = observe(frame, found)
     with _timed(stages, "sample"):
@@ -94,37 +100,57 @@ def synthesize(
     with _timed(stages, "wrist"):
         centres = samples.contacts + hand.touch.radius * samples.normals  # (n, 3, 3) of the rounded fingertips
         wrist = solve_wrist(
-            hand.touching, centres, samples.normals, settings.normal_weight, max_residual=settings.max_residual
+            hand.touching,
+            centres,
+            samples.normals,
+            settings.normal_weight,
+            max_residual=settings.max_residual,
+            effort=QUICK,
         )
     with _timed(stages, "filter_rank"):
         camera_from_palm = found.camera_from_object @ wrist.frame_from_palm  # (n, 4, 4)
-        posture = clear_posture(hand, camera_from_palm, wrist.joints, obstacles, table, settings)
         residual = wrist.residual.max(axis=1)  # (n,) [m]
         score = settings.density_weight * samples.log_density - settings.residual_weight * residual
         contacts = poses.transform_points(found.camera_from_object, samples.contacts)  # (n, 3, 3)
-        off_surface = np.median(_nearest(contacts, cloud), axis=1)  # (n,) [m]
-        lowest = posture.tip_height  # (n,) [m]
+        lowest = tip_height(hand, camera_from_palm, wrist.joints, table)  # (n,) [m]
         if table is not None:
             lowest = np.minimum(lowest, table.height(contacts).min(axis=1))
+        off_surface = np.median(surface.query(contacts)[0], axis=1)  # (n,) [m]
         contacts = poses.transform_points(output_from_camera, contacts)
         separation = np.linalg.norm(contacts[:, [0, 0, 1]] - contacts[:, [1, 2, 2]], axis=2)  # (n, 3)
         approach = camera_from_palm[:, :3, 2] @ _wanted_approach(settings.approach_axis, output_from_camera)  # (n,)
-        checks = {
-            "unreachable": wrist.status == WristStatus.UNREACHABLE,
-            "spread": wrist.joints[:, 0] > settings.max_spread,
-            "off_surface": off_surface > settings.max_surface_distance,
-            "contacts_too_close": separation.min(axis=1) < settings.min_contact_separation,
-            "contacts_too_far_apart": separation.max(axis=1) > settings.max_contact_separation,
-            "workspace": ((contacts < settings.workspace_low) | (contacts > settings.workspace_high)).any(axis=(1, 2)),
-            "approach_angle": approach < np.cos(settings.max_approach_angle),
-            "fingertip_below_table": lowest < settings.table_clearance,
-            "hand_below_table": posture.hand_height < settings.table_clearance,
-            "palm_in_cloud": posture.palm_gap < settings.palm_clearance,
-            "fingers_in_cloud": ~posture.fingers_clear,
-            "score": score < settings.min_score,
-        }
-        kept, rejected = _sieve(checks, settings.n_samples)
-        order = kept[np.argsort(-score[kept], kind="stable")][: settings.max_grasps]
+        first = sift(
+            [
+                _at_most("unreachable", residual, "max_residual"),
+                _at_most("spread", wrist.joints[:, 0], "max_spread"),
+                _at_most("off_surface", off_surface, "max_surface_distance"),
+                _at_least("contacts_too_close", separation.min(axis=1), "min_contact_separation"),
+                _at_most("contacts_too_far_apart", separation.max(axis=1), "max_contact_separation"),
+                Check(
+                    "workspace",
+                    (
+                        Bound(contacts.min(axis=1), "workspace_low", at_most=False),
+                        Bound(contacts.max(axis=1), "workspace_high", at_most=True),
+                    ),
+                ),
+                _at_most("approach_angle", np.arccos(np.clip(approach, -1.0, 1.0)), "max_approach_angle"),
+                _at_least("fingertip_below_table", lowest, "table_clearance"),
+            ],
+            settings,
+        )
+        # What needs the distances to the cloud, for those alone that have come so far.
+        left = first.kept
+        posture = clear_posture(hand, camera_from_palm[left], wrist.joints[left], obstacles, table, settings)
+        second = sift(
+            [
+                _at_least("hand_below_table", posture.hand_height, "table_clearance"),
+                _at_least("palm_in_cloud", posture.palm_gap, "palm_clearance"),
+                _at_least("fingers_in_cloud", posture.finger_gap, "finger_clearance"),
+                _at_least("score", score[left], "min_score"),
+            ],
+            settings,
+        )
+        best = np.argsort(-score[left[second.kept]], kind="stable")[: settings.max_grasps]
         observation_id = f"{frame.stamp_ns:x}-{found.label}-{_digest(observation)}"
         grasps = [
             Grasp(
@@ -135,18 +161,28 @@ def synthesize(
                 camera_from_palm=camera_from_palm[i],
                 camera_from_pregrasp=_back_off(camera_from_palm[i], settings.approach_distance),
                 joints=wrist.joints[i],
-                joints_open=posture.joints_open[i],
-                finger_start=posture.finger_start[i],
-                finger_speed=posture.finger_speed[i],
+                joints_open=posture.joints_open[row],
+                finger_start=posture.finger_start[row],
+                finger_speed=posture.finger_speed[row],
                 residual=wrist.residual[i],
                 status=WristStatus(int(wrist.status[i])),
                 log_density=float(samples.log_density[i]),
                 score=float(score[i]),
             )
-            for i in order.tolist()
+            for row, i in ((row, int(left[row])) for row in second.kept[best])
         ]
     return Synthesis(
-        observation, found, table, grasps, rejected, stages, settings.n_samples, seed, model.hash, observation_id
+        observation,
+        found,
+        table,
+        grasps,
+        first.rejected | second.rejected,
+        stages,
+        settings.n_samples,
+        seed,
+        model.hash,
+        observation_id,
+        second.remedy or first.remedy,
     )
 
 
@@ -158,24 +194,18 @@ def _digest(observation: Observation) -> str:
     return digest.hexdigest()
 
 
-def _nearest(contacts: np.ndarray, cloud: np.ndarray) -> np.ndarray:
-    """Distance (n, 3) [m] of each contact (n, 3, 3) to the nearest observed point (m, 3)."""
-    return cKDTree(cloud).query(contacts)[0]
-
-
 def _wanted_approach(axis: tuple[float, ...], output_from_camera: np.ndarray) -> np.ndarray:
     """The unit direction (3,) in the camera's frame that an approach is compared with."""
     length = np.linalg.norm(axis)
     return np.array([0.0, 0.0, 1.0]) if length == 0 else np.asarray(axis) / length @ output_from_camera[:3, :3]
 
 
-def _sieve(checks: dict[str, np.ndarray], n: int) -> tuple[np.ndarray, dict[str, int]]:
-    """Indices that fail no check, and how many fell to each; a sample counts for the first it fails."""
-    alive, rejected = np.ones(n, bool), {}
-    for reason, failed in checks.items():
-        rejected[reason] = int((alive & failed).sum())
-        alive &= ~failed
-    return np.flatnonzero(alive), rejected
+def _at_most(reason: str, measured: np.ndarray, setting: str) -> Check:
+    return Check(reason, (Bound(measured, setting, at_most=True),))
+
+
+def _at_least(reason: str, measured: np.ndarray, setting: str) -> Check:
+    return Check(reason, (Bound(measured, setting, at_most=False),))
 
 
 def _back_off(camera_from_palm: np.ndarray, distance: float) -> np.ndarray:

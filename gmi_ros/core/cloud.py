@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from gmi_ros.core.frame import Frame
+from gmi_ros.core.frame import Frame, measured
 from gmi_ros.core.object_frame import ObjectFrame
 
 AROUND_M = 0.30  # points within this distance of the object belong to its surroundings [m]
@@ -15,7 +15,9 @@ _MAX_POINTS = 1500
 _PLANE_TRIALS = 96
 _PLANE_TOLERANCE = 0.008  # [m], a Kinect's noise at 1 m
 _PLANE_SHARE = 0.35  # of the surroundings must lie on the plane
-_GRID = 3  # pixels between two that are looked at
+_TRIALS_AT_ONCE = 24  # what stays in the cache, and wakes none of BLAS's threads
+_GRID = 3  # pixels of a Kinect between two that are looked at; of a finer camera more, so that none is slower
+_KINECT_FX = 525.0  # [px]
 
 
 @dataclass(frozen=True)
@@ -44,24 +46,35 @@ def given_table(plane: tuple[float, ...], output_from_camera: np.ndarray) -> Tab
 
 def object_points(frame: Frame, object_frame: ObjectFrame, most: int = 400) -> np.ndarray:
     """Observed points of the object (n <= most, 3) [m] in the camera's frame, outliers in depth left out."""
-    v, u = np.nonzero((frame.mask == object_frame.label) & frame.valid)
-    keep = np.abs(frame.depth[v, u] - object_frame.depth) < AROUND_M
-    return _deproject(frame, u[keep], v[keep], most)
+    rows, columns = frame.box(object_frame.label)
+    depth = frame.depth[rows, columns]
+    seen = (frame.mask[rows, columns] == object_frame.label) & measured(depth)
+    with np.errstate(invalid="ignore"):  # inf - inf where there is no depth
+        seen &= np.abs(depth - object_frame.depth) < AROUND_M
+    return _deproject(frame, rows, columns, _thinned(np.flatnonzero(seen), most))
 
 
-def clutter_points(frame: Frame, object_frame: ObjectFrame, table: Table | None, most: int = 300) -> np.ndarray:
-    """Observed points (n <= most, 3) [m] of what stands on the table around the object; none without a table."""
+def clutter_points(
+    frame: Frame, object_frame: ObjectFrame, table: Table | None, surface: cKDTree, most: int = 300
+) -> np.ndarray:
+    """Observed points (n <= most, 3) [m] of what stands on the table around the object; none without a table.
+
+    surface: of the object's observed points.
+    """
     if table is None:
         return np.empty((0, 3))
     rows, columns = _around(frame, object_frame)
-    v, u = np.nonzero(frame.valid[rows, columns] & (frame.mask[rows, columns] != object_frame.label))
-    points = _deproject(frame, u * _GRID + columns.start, v * _GRID + rows.start, u.size)
-    near = np.linalg.norm(points - object_frame.camera_from_object[:3, 3], axis=1) < AROUND_M
-    standing = points[near & (table.height(points) > CLUTTER_HEIGHT)]
-    if not len(standing):
-        return standing
+    depth = frame.depth[rows, columns]
+    k = frame.intrinsics
+    slope_v = (_numbers(rows, frame, 0) - k.cy) * (table.normal[1] / k.fy)
+    slope_u = (_numbers(columns, frame, 1) - k.cx) * (table.normal[0] / k.fx) + table.normal[2]
+    with np.errstate(invalid="ignore"):
+        high = (slope_v[:, None] + slope_u) * depth > CLUTTER_HEIGHT + table.offset
+    high &= measured(depth) & (frame.mask[rows, columns] != object_frame.label)
+    standing = _deproject(frame, rows, columns, np.flatnonzero(high))
+    standing = standing[np.linalg.norm(standing - object_frame.camera_from_object[:3, 3], axis=1) < AROUND_M]
     # Rays that graze the object's edge leave points in the air close to it: those are not clutter.
-    away = cKDTree(object_points(frame, object_frame)).query(standing)[0] > CLUTTER_GAP
+    away = np.isinf(surface.query(standing, distance_upper_bound=CLUTTER_GAP)[0])
     return _thinned(standing[away], most)
 
 
@@ -71,8 +84,8 @@ def fit_table(frame: Frame, object_frame: ObjectFrame) -> Table | None:
     The draw is seeded with a constant: one frame always gives one plane.
     """
     rows, columns = _around(frame, object_frame)
-    v, u = np.nonzero(frame.valid[rows, columns] & (frame.mask[rows, columns] == 0))
-    points = _deproject(frame, u * _GRID + columns.start, v * _GRID + rows.start, _MAX_POINTS)
+    background = measured(frame.depth[rows, columns]) & (frame.mask[rows, columns] == 0)
+    points = _deproject(frame, rows, columns, _thinned(np.flatnonzero(background), _MAX_POINTS))
     points = points[np.linalg.norm(points - object_frame.camera_from_object[:3, 3], axis=1) < 1.5 * AROUND_M]
     if len(points) < 30:
         return None
@@ -85,27 +98,45 @@ def fit_table(frame: Frame, object_frame: ObjectFrame) -> Table | None:
         return None
     normals = normals[lengths > 1e-9] / lengths[lengths > 1e-9, None]
     offsets = np.einsum("ti,ti->t", normals, corners[lengths > 1e-9, 0])
-    near = np.abs(normals @ points.T - offsets[:, None]) < _PLANE_TOLERANCE  # (t, n)
-    best = near[np.argmax(near.sum(axis=1))]
+    counts = []
+    for first in range(0, len(normals), _TRIALS_AT_ONCE):
+        some = slice(first, first + _TRIALS_AT_ONCE)
+        counts.append(_near(points, normals[some], offsets[some]).sum(axis=1))
+    winner = int(np.argmax(np.concatenate(counts)))
+    best = _near(points, normals[winner : winner + 1], offsets[winner : winner + 1])[0]
     if best.mean() < _PLANE_SHARE:
         return None
     centre = points[best].mean(axis=0)
-    normal = np.linalg.svd(points[best] - centre, full_matrices=False)[2][2]
+    spread = points[best] - centre
+    normal = np.linalg.eigh(spread.T @ spread)[1][:, 0]  # along which they vary least
     normal = normal if normal @ centre < 0 else -normal  # towards the camera, which is the origin
     return Table(normal, float(normal @ centre))
 
 
+def _near(points: np.ndarray, normals: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Which of the points (n, 3) lie on each of the planes, (t, n)."""
+    return np.abs(normals @ points.T - offsets[:, None]) < _PLANE_TOLERANCE
+
+
 def _around(frame: Frame, object_frame: ObjectFrame) -> tuple[slice, slice]:
-    """Rows and columns, every _GRID-th, of the image within AROUND_M of the object at its depth."""
-    reach = np.array([frame.intrinsics.fx, frame.intrinsics.fy]) * AROUND_M / object_frame.depth  # [px]
+    """Rows and columns of the image within AROUND_M of the object at its depth, as finely as a Kinect has them."""
+    k = frame.intrinsics
+    reach = np.array([k.fx, k.fy]) * AROUND_M / object_frame.depth  # [px]
     low = np.maximum(object_frame.centroid_px - reach, 0).astype(int)
     high = (object_frame.centroid_px + reach).astype(int) + 1
-    return slice(int(low[1]), int(high[1]), _GRID), slice(int(low[0]), int(high[0]), _GRID)
+    grid = max(1, round(_GRID * k.fx / _KINECT_FX))
+    return slice(int(low[1]), int(high[1]), grid), slice(int(low[0]), int(high[0]), grid)
 
 
-def _deproject(frame: Frame, u: np.ndarray, v: np.ndarray, most: int) -> np.ndarray:
-    """Points (n, 3) [m] of these pixels, thinned evenly to `most`."""
-    u, v = _thinned(u, most), _thinned(v, most)
+def _numbers(part: slice, frame: Frame, axis: int) -> np.ndarray:
+    """The pixel numbers that a slice of an axis of the image takes."""
+    return np.arange(*part.indices(frame.depth.shape[axis]))
+
+
+def _deproject(frame: Frame, rows: slice, columns: slice, chosen: np.ndarray) -> np.ndarray:
+    """Points (n, 3) [m] of the pixels `chosen` (n,), numbered row by row within these rows and columns."""
+    u = _numbers(columns, frame, 1)
+    v, u = _numbers(rows, frame, 0)[chosen // u.size], u[chosen % u.size]
     return frame.intrinsics.deproject(np.stack([u, v], axis=-1), frame.depth[v, u])
 
 

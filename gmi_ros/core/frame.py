@@ -1,6 +1,7 @@
 """One RGB-D frame with its mask: what every road into the package starts from."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -110,12 +111,39 @@ class Frame:
     @property
     def valid(self) -> np.ndarray:
         """(h, w) bool: where there is a depth."""
-        with np.errstate(invalid="ignore"):
-            return np.isfinite(self.depth) & (self.depth > 0)
+        return measured(self.depth)
 
     def labels(self) -> list[int]:
         """The labels in the mask, largest area first."""
-        counts = np.bincount(self.mask.ravel())
+        return list(self.areas)
+
+    @cached_property
+    def areas(self) -> dict[int, int]:
+        """Pixels of each label in the mask, largest first."""
+        counts = np.bincount(self.mask[self._labelled].ravel(), minlength=1)
         counts[0] = 0
         order = np.argsort(-counts, kind="stable")
-        return [int(i) for i in order if counts[i] > 0]
+        return {int(i): int(counts[i]) for i in order if counts[i] > 0}
+
+    def box(self, label: int) -> tuple[slice, slice]:
+        """The smallest rows and columns that hold every pixel of `label`; empty slices where it has none."""
+        rows, columns = self._labelled
+        selected = self.mask[rows, columns] == label
+        return _span(selected.any(axis=1), rows.start), _span(selected.any(axis=0), columns.start)
+
+    @cached_property
+    def _labelled(self) -> tuple[slice, slice]:
+        """Rows and columns that hold every label: what comes after need not look at the whole of a large image."""
+        rows = _span(self.mask.max(axis=1) > 0)
+        return rows, _span(self.mask[rows].max(axis=0, initial=0) > 0)
+
+
+def measured(depth: np.ndarray) -> np.ndarray:
+    """Where there is a depth: it is a number above 0 and below infinity."""
+    return (depth > 0) & (depth < np.inf)
+
+
+def _span(which: np.ndarray, origin: int = 0) -> slice:
+    """From the first to the last of the true ones (n,), counted from `origin`."""
+    (found,) = np.nonzero(which)
+    return slice(origin + int(found[0]), origin + int(found[-1]) + 1) if found.size else slice(origin, origin)

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import binary_erosion
 
 from gmi_ros.core import poses
 from gmi_ros.core.errors import ErrorCode, GmiError
-from gmi_ros.core.frame import Frame
+from gmi_ros.core.frame import Frame, measured
 from gmi_ros.core.settings import SynthesisSettings
 
 
@@ -42,13 +41,14 @@ def object_frame(frame: Frame, label: int = 0, settings: SynthesisSettings = Syn
         GmiError: MASK_EMPTY, LABEL_NOT_FOUND, MASK_TOO_SMALL, MASK_AT_BORDER, NO_VALID_DEPTH, DEPTH_UNITS.
     """
     label = _pick_label(frame, label)
-    selected = frame.mask == label  # (h, w)
-    _check_mask(selected, label, settings)
-    depth = _median_depth(frame, selected, settings)
+    rows, columns = frame.box(label)
+    selected = frame.mask[rows, columns] == label  # (h, w) of the box around it
+    _check_mask(frame, label, rows, columns, settings)
+    depth = _median_depth(frame.depth[rows, columns], selected, settings)
 
-    v, u = np.nonzero(selected)
-    centroid = np.array([u.mean(), v.mean()])
-    (a, b), (_, c) = np.cov(np.stack([u, v]).astype(float), bias=True)
+    n_pixels = frame.areas[label]
+    mean, (a, b, c) = _moments(selected)
+    centroid = mean + [columns.start, rows.start]
     spread = np.hypot((a - c) / 2, b)
     largest, smallest = (a + c) / 2 + spread, (a + c) / 2 - spread
     ratio = float(max(smallest, 0.0) / largest)
@@ -59,7 +59,22 @@ def object_frame(frame: Frame, label: int = 0, settings: SynthesisSettings = Syn
     z_axis = np.array([z_axis[0], z_axis[1], 0.0])
     rotation = np.stack([x_axis, np.cross(z_axis, x_axis), z_axis], axis=1)  # columns O_x, O_y, O_z
     origin = frame.intrinsics.deproject(centroid, np.array(depth))
-    return ObjectFrame(poses.make(rotation, origin), degenerate, ratio, centroid, depth, int(u.size), label)
+    return ObjectFrame(poses.make(rotation, origin), degenerate, ratio, centroid, depth, n_pixels, label)
+
+
+def _moments(selected: np.ndarray) -> tuple[np.ndarray, tuple[float, float, float]]:
+    """Mean (u, v) of the pixels and their variance of u, covariance, variance of v [px^2].
+
+    Made of sums of whole numbers, which are exact in whatever order: the same on every machine.
+    """
+    weights = selected.astype(float)
+    v, u = (np.arange(size, dtype=float) for size in selected.shape)
+    by_row, by_column = weights.sum(axis=1), weights.sum(axis=0)
+    n = by_row.sum()
+    mean_u, mean_v = (by_column * u).sum() / n, (by_row * v).sum() / n
+    mixed = (v * np.einsum("vu,u->v", weights, u)).sum() / n - mean_u * mean_v
+    variances = [(by * x**2).sum() / n - mean**2 for by, x, mean in ((by_column, u, mean_u), (by_row, v, mean_v))]
+    return np.array([mean_u, mean_v]), (variances[0], mixed, variances[1])
 
 
 def _upper_half(angle: float) -> np.ndarray:
@@ -86,14 +101,17 @@ def _listed(labels: list[int], most: int = 20) -> str:
     return text if len(labels) <= most else f"{text} and {len(labels) - most} more"
 
 
-def _check_mask(selected: np.ndarray, label: int, settings: SynthesisSettings) -> None:
-    n_pixels = int(selected.sum())
+def _check_mask(frame: Frame, label: int, rows: slice, columns: slice, settings: SynthesisSettings) -> None:
+    n_pixels = frame.areas[label]
     if n_pixels < settings.min_mask_pixels:
         raise GmiError(
             ErrorCode.MASK_TOO_SMALL, f"label {label} has {n_pixels} pixels, at least {settings.min_mask_pixels} needed"
         )
-    edges = {"top": selected[0], "bottom": selected[-1], "left": selected[:, 0], "right": selected[:, -1]}
-    touched = [name for name, edge in edges.items() if edge.any()]
+    height, width = frame.mask.shape
+    edges = {
+        "top": rows.start == 0, "bottom": rows.stop == height, "left": columns.start == 0, "right": columns.stop == width,
+    }  # fmt: skip
+    touched = [name for name, touches in edges.items() if touches]
     if touched:
         raise GmiError(
             ErrorCode.MASK_AT_BORDER,
@@ -101,16 +119,16 @@ def _check_mask(selected: np.ndarray, label: int, settings: SynthesisSettings) -
         )
 
 
-def _median_depth(frame: Frame, selected: np.ndarray, settings: SynthesisSettings) -> float:
-    valid = frame.valid & selected
-    inner = valid
-    if settings.depth_erosion_px:
-        inner = valid & binary_erosion(selected, iterations=settings.depth_erosion_px)
-    depths = frame.depth[inner if inner.any() else valid]
+def _median_depth(depth: np.ndarray, selected: np.ndarray, settings: SynthesisSettings) -> float:
+    """The median [m] of the box (h, w) around an object."""
+    valid = measured(depth) & selected
+    inner = valid & _eroded(selected, settings.depth_erosion_px)
+    depths = depth[inner if inner.any() else valid]
     if not depths.size:
         raise GmiError(ErrorCode.NO_VALID_DEPTH, f"none of the {int(selected.sum())} pixels of the mask has a depth")
     # The lower median is the depth of some pixel, also where half of the mask lies far behind the other half.
-    depth = float(np.percentile(depths, 50, method="lower"))
+    middle = (depths.size - 1) // 2
+    depth = float(np.partition(depths, middle)[middle])
     low, high = settings.min_depth, settings.max_depth
     if low <= depth <= high:
         return depth
@@ -125,3 +143,13 @@ def _median_depth(frame: Frame, selected: np.ndarray, settings: SynthesisSetting
         ErrorCode.NO_VALID_DEPTH,
         f"median depth of the object is {depth:.6g} m, outside [{low}, {high}] m (min_depth, max_depth)",
     )
+
+
+def _eroded(selected: np.ndarray, times: int) -> np.ndarray:
+    """Without the pixels next to (above, below, left, right of) one that is not selected, so many times over."""
+    for _ in range(times):
+        smaller = np.zeros_like(selected)
+        smaller[1:-1, 1:-1] = selected[1:-1, 1:-1]
+        smaller[1:-1, 1:-1] &= selected[:-2, 1:-1] & selected[2:, 1:-1] & selected[1:-1, :-2] & selected[1:-1, 2:]
+        selected = smaller
+    return selected

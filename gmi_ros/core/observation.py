@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
-from gmi_ros.core.frame import Frame
+from gmi_ros.core.frame import Frame, measured
 from gmi_ros.core.object_frame import ObjectFrame
 
 SIZE = 64  # cells on a side (paper, IV-A1)
@@ -55,7 +55,8 @@ def observe(frame: Frame, object_frame: ObjectFrame) -> Observation:
     inside = (u >= 0) & (v >= 0) & (u < frame.intrinsics.width) & (v < frame.intrinsics.height)
     u, v = np.where(inside, u, 0), np.where(inside, v, 0)
 
-    depth, known = frame.depth[v, u], frame.valid[v, u] & inside
+    depth = frame.depth[v, u]
+    known = measured(depth) & inside
     return compose(
         rgb=np.where(inside[..., None], frame.rgb[v, u], 0).astype(np.uint8),
         depth=depth,

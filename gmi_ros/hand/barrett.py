@@ -20,18 +20,18 @@ HANDS = ("bh262", "bh280", "bh282")
 
 
 class FingerState(NamedTuple):
-    """The hand at one posture: rows 0-2 are the tips [m] of F1, F2, F3, rows 3-5 their pad normals, all in {P}.
+    """The fingers at one posture, each in its plane through the spread axis, the postures along the last axes.
 
-    points (..., 6, 3); by_spread and by_inner (..., 6, 3) their derivatives by the spread and by the finger's own inner
-    joint [per rad]; by_spread_twice, by_both, by_inner_twice (..., 6, 3) the second derivatives [per rad^2].
+    profile: (3, 2, 6, ...): value, first and second derivative by the finger's inner joint, of the way along the
+    finger's direction and of the height, of the tips [m] of F1, F2, F3 (rows 0-2) and of their pad normals (rows 3-5).
+    direction, rate: (2, 3, ...) xy of each finger's direction in {P}, and its derivative by the spread.
+    offset: (3, 1, ...) [m] x of the spread axes in {P}; their y is 0.
     """
 
-    points: np.ndarray
-    by_spread: np.ndarray
-    by_inner: np.ndarray
-    by_spread_twice: np.ndarray
-    by_both: np.ndarray
-    by_inner_twice: np.ndarray
+    profile: np.ndarray
+    direction: np.ndarray
+    rate: np.ndarray
+    offset: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,47 +148,40 @@ class BarrettHand:
 
     def jacobian(self, joints: np.ndarray) -> np.ndarray:
         """d tips / d joints with the coupling in force, (..., 3, 3, 4): finger, xyz, joint [m/rad]."""
-        state = self.fingers(joints)
-        return _by_joint(state.by_spread[..., :3, :], state.by_inner[..., :3, :])
+        return self._by_joint(joints)[..., :3, :, :]
 
     def normal_jacobian(self, joints: np.ndarray) -> np.ndarray:
         """d pad normals / d joints with the coupling in force, (..., 3, 3, 4): finger, xyz, joint [1/rad]."""
-        state = self.fingers(joints)
-        return _by_joint(state.by_spread[..., 3:, :], state.by_inner[..., 3:, :])
+        return self._by_joint(joints)[..., 3:, :, :]
 
     def fingers(self, joints: np.ndarray) -> "FingerState":
-        """Tips, pad normals, first and second derivatives in one pass, with the coupling in force: for solvers."""
-        k = self.kinematics
-        spread, a2, a3 = self._angles(joints, None)
-        sin2, cos2, sin3, cos3 = np.sin(a2), np.cos(a2), np.sin(a3), np.cos(a3)
-        reach = k.knuckle_reach + k.inner_length * cos2
+        """Tips, pad normals and derivatives at joints (4, ...) in one pass, with the coupling in force: for solvers."""
+        k, more = self.kinematics, (3, *[1] * (np.ndim(joints) - 1))  # of the fingers' figures
+        phi2, phi3 = np.radians([k.inner_offset_deg, k.outer_offset_deg])
+        gain = 1 + self.outer_ratio
+        sign, base = self._spread_sign.reshape(more), self._base_sign.reshape(more)
+        angles = np.concatenate([sign * joints[:1], joints[1:] + phi2, gain * joints[1:] + (phi2 + phi3)])
+        angles = angles.reshape(3, 3, *angles.shape[1:])
+        (sin1, sin2, sin3), (cos1, cos2, cos3) = np.sin(angles), np.cos(angles)
+        inner_out, inner_up = k.inner_length * cos2, k.inner_length * sin2
         tip_out, tip_up = k.tip_reach * cos3 - k.tip_height * sin3, k.tip_reach * sin3 + k.tip_height * cos3
-        radial, gain = reach + tip_out, 1 + self.outer_ratio
-        direction, rate = self._direction(spread), self._direction_rate(spread)
 
-        state = FingerState(*np.zeros((6, *a2.shape[:-1], 6, 3)))
-        points, by_spread, by_inner, by_spread_twice, by_both, by_inner_twice = state
-        points[..., :3, :2] = radial[..., None] * direction
-        points[..., :3, 0] += k.spread_axis_offset * self._spread_sign
-        points[..., :3, 2] = k.spread_axis_height + k.knuckle_rise + k.inner_length * sin2 + tip_up
-        points[..., 3:, :2] = -sin3[..., None] * direction
-        points[..., 3:, 2] = cos3
-        by_spread[..., :3, :2] = radial[..., None] * rate
-        by_spread[..., 3:, :2] = -sin3[..., None] * rate
-        closing = (-k.inner_length * sin2 - gain * tip_up)[..., None]
-        by_inner[..., :3, :2] = closing * direction
-        by_inner[..., :3, 2] = k.inner_length * cos2 + gain * tip_out
-        by_inner[..., 3:, :2] = -gain * cos3[..., None] * direction
-        by_inner[..., 3:, 2] = -gain * sin3
-        turning = direction * (self._spread_sign**2)[:, None]
-        by_spread_twice[..., :3, :2] = -radial[..., None] * turning
-        by_spread_twice[..., 3:, :2] = sin3[..., None] * turning
-        by_both[..., :3, :2] = closing * rate
-        by_both[..., 3:, :2] = -gain * cos3[..., None] * rate
-        by_inner_twice[..., :3, :2] = (-k.inner_length * cos2 - gain**2 * tip_out)[..., None] * direction
-        by_inner_twice[..., :3, 2] = -k.inner_length * sin2 - gain**2 * tip_up
-        by_inner_twice[..., 3:, :] = -(gain**2) * points[..., 3:, :]
-        return state
+        profile = np.empty((3, 2, 6, *sin1.shape[1:]))
+        value, first, second = profile
+        np.add(inner_out + k.knuckle_reach, tip_out, out=value[0, :3])
+        np.add(inner_up + (k.spread_axis_height + k.knuckle_rise), tip_up, out=value[1, :3])
+        np.negative(sin3, out=value[0, 3:])
+        value[1, 3:] = cos3
+        np.subtract(-gain * tip_up, inner_up, out=first[0, :3])
+        np.add(gain * tip_out, inner_out, out=first[1, :3])
+        np.multiply(cos3, -gain, out=first[0, 3:])
+        np.multiply(sin3, -gain, out=first[1, 3:])
+        np.subtract(-(gain**2) * tip_out, inner_out, out=second[0, :3])
+        np.subtract(-(gain**2) * tip_up, inner_up, out=second[1, :3])
+        np.multiply(value[:, 3:], -(gain**2), out=second[:, 3:])
+        direction = np.stack([base * sin1, -base * cos1])
+        rate = np.stack([-sign * direction[1], sign * direction[0]])
+        return FingerState(profile, direction, rate, k.spread_axis_offset * sign)
 
     def knuckle_frames(self, joints: np.ndarray) -> np.ndarray:
         """palm_from_knuckle of F1, F2, F3, (..., 3, 4, 4): x along the finger, z up. F3's is fixed to the palm."""
@@ -237,9 +230,7 @@ class BarrettHand:
 
     def _angles(self, joints, outer) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Spread (..., 1), and the angles a2, a3 (..., 3) of inner and outer link above the palm's plane [rad]."""
-        joints = np.asarray(joints, float)
-        if joints.ndim == 0 or joints.shape[-1] != len(JOINTS):
-            raise GmiError(ErrorCode.BAD_REQUEST, f"joints must be (..., 4): {', '.join(JOINTS)}; got {joints.shape}")
+        joints = _checked(joints)
         inner = joints[..., 1:]
         relative = self.coupled_outer(inner) if outer is None else np.asarray(outer, float)
         if relative.ndim == 0 or relative.shape[-1] != len(FINGERS):
@@ -269,12 +260,19 @@ class BarrettHand:
         direction[..., 0], direction[..., 1] = self._base_sign * np.sin(turn), -self._base_sign * np.cos(turn)
         return direction
 
-    def _direction_rate(self, spread) -> np.ndarray:
-        """d direction / d spread, (..., 3, 2)."""
-        turn, sign = self._spread_sign * spread, self._base_sign * self._spread_sign
-        rate = np.empty((*turn.shape, 2))
-        rate[..., 0], rate[..., 1] = sign * np.cos(turn), sign * np.sin(turn)
-        return rate
+    def _by_joint(self, joints) -> np.ndarray:
+        """d (tips, pad normals) / d joints, (..., 6, 3, 4): a finger depends on the spread and its own joint only."""
+        joints = _checked(joints)
+        state = self.fingers(np.moveaxis(joints, -1, 0))
+        (across, _), (across_1, up_1), _ = np.moveaxis(state.profile, 2, -1)  # (..., 6)
+        jacobian = np.zeros((*across.shape, 3, len(JOINTS)))
+        for row in range(6):
+            finger = row % 3
+            rate, direction = np.moveaxis(state.rate[:, finger], 0, -1), np.moveaxis(state.direction[:, finger], 0, -1)
+            jacobian[..., row, :2, 0] = across[..., row, None] * rate
+            jacobian[..., row, :2, finger + 1] = across_1[..., row, None] * direction
+            jacobian[..., row, 2, finger + 1] = up_1[..., row]
+        return jacobian
 
     def _point(self, spread, radial, up) -> np.ndarray:
         """Points (..., 3, 3) [m] in {P} at `radial` from each finger's spread axis and `up` above the base plane."""
@@ -302,6 +300,13 @@ def load_hand(name: str = "bh280") -> BarrettHand:
     return BarrettHand(**sections)
 
 
+def _checked(joints) -> np.ndarray:
+    joints = np.asarray(joints, float)
+    if joints.ndim == 0 or joints.shape[-1] != len(JOINTS):
+        raise GmiError(ErrorCode.BAD_REQUEST, f"joints must be (..., 4): {', '.join(JOINTS)}; got {joints.shape}")
+    return joints
+
+
 def _frozen(rows) -> np.ndarray:
     array = np.array(rows, float)
     array.setflags(write=False)
@@ -313,15 +318,6 @@ def _vector(direction, radial, up) -> np.ndarray:
     radial, up = np.broadcast_arrays(radial, up)
     height = np.broadcast_to(up[..., None], (*direction.shape[:-1], 1))
     return np.concatenate([radial[..., None] * direction, height], axis=-1)
-
-
-def _by_joint(by_spread, by_inner) -> np.ndarray:
-    """Place derivatives (..., 3, 3) into (..., 3, 3, 4): a finger depends on the spread and its own joint only."""
-    jacobian = np.zeros((*by_spread.shape, len(JOINTS)))
-    jacobian[..., 0] = by_spread
-    for finger in range(len(FINGERS)):
-        jacobian[..., finger, :, finger + 1] = by_inner[..., finger, :]
-    return jacobian
 
 
 def _pose(x, y, z, origin) -> np.ndarray:

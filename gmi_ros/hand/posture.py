@@ -10,24 +10,34 @@ from gmi_ros.core.settings import SynthesisSettings
 from gmi_ros.hand.barrett import BarrettHand
 
 
+_AT_ONCE = 60_000  # distances from points to capsules: what stays in the cache, and wakes none of BLAS's threads
+
+
 @dataclass(frozen=True)
 class Posture:
     """For n grasps.
 
     joints_open: (n, 4) [rad] before closing. finger_start: (n, 3) [s], finger_speed: (n, 3) [rad/s]: all three fingers
-    arrive at their contacts together. tip_height: (n,) lowest fingertip (DH tip
-    point or apex) at contact, hand_height: (n,) lowest part
-    of the open hand, above the table [m] (inf where no table was seen). palm_gap: (n,) from the palm to the nearest
-    observed point [m]. fingers_clear: (n,) whether the open fingers stay out of the observed cloud.
+    arrive at their contacts together. hand_height: (n,) lowest part of the open hand above the table [m], inf where no
+    table was seen. palm_gap, finger_gap: (n,) from the palm and from the open fingers to the nearest observed point
+    [m], negative inside.
     """
 
     joints_open: np.ndarray
     finger_start: np.ndarray
     finger_speed: np.ndarray
-    tip_height: np.ndarray
     hand_height: np.ndarray
     palm_gap: np.ndarray
-    fingers_clear: np.ndarray
+    finger_gap: np.ndarray
+
+
+def tip_height(hand: BarrettHand, camera_from_palm: np.ndarray, joints: np.ndarray, table: Table | None) -> np.ndarray:
+    """Height (n,) [m] of the lowest fingertip (DH tip point or apex) at contact above the table; inf without one."""
+    if table is None:
+        return np.full(len(joints), np.inf)
+    apexes = hand.pad_point(joints, hand.kinematics.apex_reach, 0.0)
+    tips = poses.transform_points(camera_from_palm, np.concatenate([hand.tips(joints), apexes], axis=1))  # (n, 6, 3)
+    return table.height(tips).min(axis=1)
 
 
 def clear_posture(
@@ -44,62 +54,76 @@ def clear_posture(
         camera_from_palm: (n, 4, 4). joints: (n, 4) at contact. cloud: (m, 3) [m] observed points of the object and of
             what else stands around it, in the camera's frame.
     """
-    palm_from_camera = poses.inverse(camera_from_palm)
-    points = poses.transform_points(palm_from_camera[:, None], cloud[None, None])[:, 0]  # (n, m, 3)
-    n_palm = len(hand.links.palm.envelope)
-    joints_open = np.empty_like(joints)
-    gap = np.empty(len(joints))
-    finger_gap, hand_height = np.full(len(joints), -np.inf), np.full(len(joints), -np.inf)
-    undecided = np.arange(len(joints))
-    for margin in settings.opening_margins:
+    n, n_palm = len(joints), len(hand.links.palm.envelope)
+    opened = _opened(joints, settings.opening_margins, hand)  # (n, g, 4)
+    segments, radii = hand.link_segments(opened)  # (n, g, k, 2, 3), (k,)
+    segments = _turned(camera_from_palm, segments)
+    height = np.full(segments.shape[:2], np.inf) if table is None else _lowest(segments, radii, table)  # (n, g)
+    palm_gap = _gap(cloud, segments[:, 0, :n_palm], radii[:n_palm])
+
+    choice = np.zeros(n, int)
+    finger_gap = np.empty(n)
+    undecided = np.arange(n)
+    for margin in range(opened.shape[1]):
+        choice[undecided] = margin
+        finger_gap[undecided] = _gap(cloud, segments[undecided, margin, n_palm:], radii[n_palm:])
+        clear = finger_gap[undecided] >= settings.finger_clearance
+        clear &= height[undecided, margin] >= settings.table_clearance
+        undecided = undecided[~clear]
         if not undecided.size:
             break
-        opened = _opened(joints[undecided], margin, hand)
-        segments, radii = hand.link_segments(opened)  # (u, k, 2, 3), (k,)
-        distance = _capsule_distance(points[undecided], segments, radii)  # (u, k)
-        height = _lowest(camera_from_palm[undecided], segments, radii, table)
-        joints_open[undecided] = opened
-        gap[undecided] = distance[:, :n_palm].min(axis=1)
-        finger_gap[undecided], hand_height[undecided] = distance[:, n_palm:].min(axis=1), height
-        clear = (finger_gap[undecided] > settings.finger_clearance) & (height > settings.table_clearance)
-        undecided = undecided[~clear]
+    rows = np.arange(n)
+    joints_open = opened[rows, choice]
 
     travel = np.maximum(joints[:, 1:] - joints_open[:, 1:], 0.0)  # (n, 3)
     speed = np.full_like(travel, hand.normal_speed[1])
     start = (travel.max(axis=1, keepdims=True) - travel) / speed
-    apexes = hand.pad_point(joints, hand.kinematics.apex_reach, 0.0)
-    tips = poses.transform_points(camera_from_palm, np.concatenate([hand.tips(joints), apexes], axis=1))  # (n, 6, 3)
-    tip_height = np.full(len(joints), np.inf) if table is None else table.height(tips).min(axis=1)
-    return Posture(joints_open, start, speed, tip_height, hand_height, gap, finger_gap > settings.finger_clearance)
+    return Posture(joints_open, start, speed, height[rows, choice], palm_gap, finger_gap)
 
 
-def _opened(joints: np.ndarray, margin: float, hand: BarrettHand) -> np.ndarray:
-    """The same spread, the fingers opened by `margin` [rad] within the limits."""
-    opened = joints.copy()
-    opened[:, 1:] = np.maximum(joints[:, 1:] - margin, hand.limits[1:, 0])
+def _opened(joints: np.ndarray, margins: tuple[float, ...], hand: BarrettHand) -> np.ndarray:
+    """The same spread, the fingers opened by each of the margins [rad] within the limits, (n, g, 4)."""
+    opened = np.repeat(joints[:, None], len(margins), axis=1)
+    opened[..., 1:] = np.maximum(opened[..., 1:] - np.array(margins)[:, None], hand.limits[1:, 0])
     return opened
 
 
-def _capsule_distance(points: np.ndarray, segments: np.ndarray, radii: np.ndarray) -> np.ndarray:
-    """Least distance [m] of points (n, m, 3) to each capsule (n, k, 2, 3), (n, k); negative inside."""
-    start, along = segments[:, :, 0], segments[:, :, 1] - segments[:, :, 0]  # (n, k, 3)
-    length2 = np.einsum("nki,nki->nk", along, along)
-    dot = np.einsum("nmi,nki->nkm", points, along) - np.einsum("nki,nki->nk", start, along)[..., None]
-    share = np.clip(dot / np.maximum(length2, 1e-12)[..., None], 0.0, 1.0)  # (n, k, m)
-    # |p - s - t a|^2 = |p - s|^2 - 2 t (p - s).a + t^2 |a|^2, without an array of vectors
-    to_start = (
-        np.einsum("nmi,nmi->nm", points, points)[:, None]
-        - 2 * np.einsum("nmi,nki->nkm", points, start)
-        + np.einsum("nki,nki->nk", start, start)[..., None]
-    )
-    squared = to_start - 2 * share * dot + share**2 * length2[..., None]
-    return np.sqrt(np.maximum(squared.min(axis=2), 0.0)) - radii
+def _turned(camera_from_palm: np.ndarray, segments: np.ndarray) -> np.ndarray:
+    """Segments (n, g, k, 2, 3) from {P} to the camera's frame."""
+    n, g, k, ends, _ = segments.shape
+    points = segments.reshape(n, g * k * ends, 3) @ np.swapaxes(camera_from_palm[:, :3, :3], 1, 2)
+    return (points + camera_from_palm[:, None, :3, 3]).reshape(segments.shape)
 
 
-def _lowest(camera_from_palm: np.ndarray, segments: np.ndarray, radii: np.ndarray, table: Table | None) -> np.ndarray:
-    """Height [m] of the lowest part of each hand above the table (n,), inf without a table."""
-    if table is None:
-        return np.full(len(segments), np.inf)
-    ends = segments.reshape(len(segments), -1, 3)  # (n, 2 k, 3)
-    heights = table.height(poses.transform_points(camera_from_palm, ends)) - np.repeat(radii, 2)
-    return heights.min(axis=1)
+def _gap(cloud: np.ndarray, segments: np.ndarray, radii: np.ndarray) -> np.ndarray:
+    """Least distance (n,) [m] of points (m, 3) to capsules (n, k, 2, 3); negative inside one."""
+    centre = cloud.mean(axis=0)  # the products below lose digits far from the origin
+    points = np.concatenate([cloud - centre, np.ones((len(cloud), 2))], axis=1).T  # (5, m)
+    points[4] = (points[:3] ** 2).sum(axis=0)
+    starts = segments[:, :, 0] - centre
+    along = segments[:, :, 1] - segments[:, :, 0]
+    lengths = np.linalg.norm(along, axis=-1, keepdims=True)  # (n, k, 1)
+    along = along / np.maximum(lengths, 1e-9)
+    project, square = np.zeros((2, *starts.shape[:2], 5))  # what makes of a point its way along, its |p - start|^2
+    project[..., :3], project[..., 3] = along, -(starts * along).sum(axis=-1)
+    square[..., :3], square[..., 3], square[..., 4] = -2 * starts, (starts**2).sum(axis=-1), 1.0
+
+    squared = np.empty(starts.shape[:2])
+    step = max(1, _AT_ONCE // (points.shape[1] * starts.shape[1]))
+    for first in range(0, len(starts), step):
+        rows = slice(first, first + step)
+        way = project[rows] @ points  # (rows, k, m)
+        nearest = np.minimum(np.maximum(way, 0.0), lengths[rows])
+        # |p - start - t a|^2 = |p - start|^2 - t (2 (p - start) a - t)
+        way *= 2
+        way -= nearest
+        way *= nearest
+        distance = square[rows] @ points
+        distance -= way
+        squared[rows] = distance.min(axis=2)
+    return (np.sqrt(np.maximum(squared, 0.0)) - radii).min(axis=1)
+
+
+def _lowest(segments: np.ndarray, radii: np.ndarray, table: Table) -> np.ndarray:
+    """Height [m] of the lowest part of each hand (..., k, 2, 3) above the table."""
+    return (table.height(segments).min(axis=-1) - radii).min(axis=-1)

@@ -11,6 +11,7 @@ N_STARTS = 8
 _PER_JOINT = 9  # inner angles per finger in the library
 _SIZE = 0.1  # length of a grasp [m]: makes areas and moments about as large as distances
 _LEAST_WEIGHT = 0.01  # [m] of the normals in choosing
+_AT_ONCE = 8  # samples compared with the library: what stays in the cache, and wakes none of BLAS's threads
 _PAIRS = ((0, 1), (1, 2), (2, 0))
 
 
@@ -29,11 +30,15 @@ def default_starts(hand: BarrettHand, points, normals, normal_weight: float, cou
     points, normals = checked("points", points, (3, 3)), checked("normals", normals, (3, 3))
     # However small their weight, the normals tell solutions with equal tips apart: they must count in the choice.
     weight = max(float(normal_weight), _LEAST_WEIGHT) if normal_weight else 0.0
-    postures, known = _library(hand, count, weight)
+    postures, known, half_squares = _library(hand, count, weight)
     wanted = _invariants(points, -normals, weight)  # (n, d)
-    # |a - b|^2 without |b|^2, which is the same for every posture.
-    distance = (known**2).sum(-1) - 2 * np.einsum("nd,ckd->nck", wanted, known, optimize=True)  # (n, count, k)
-    best = distance.argmin(axis=-1)  # (n, count)
+    best = np.empty((len(wanted), count), int)
+    for first in range(0, len(wanted), _AT_ONCE):
+        rows = slice(first, first + _AT_ONCE)
+        # -|a - b|^2 / 2 without |a|^2, which is the same for every posture.
+        likeness = wanted[rows] @ known  # (count, rows, k)
+        likeness -= half_squares
+        best[rows] = likeness.argmax(axis=-1).T
     return postures[np.arange(count), best]
 
 
@@ -51,12 +56,14 @@ def _invariants(points, inward, weight: float) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def _library(hand: BarrettHand, count: int, weight: float) -> tuple[np.ndarray, np.ndarray]:
-    """Postures (count, k, 4) by part of the spread's range, and what is invariant of them (count, k, d)."""
+def _library(hand: BarrettHand, count: int, weight: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Postures (count, k, 4) by part of the spread's range; what is invariant of them (count, d, k), half its squares
+    (count, 1, k)."""
     (low, high), inner = hand.limits[0], hand.limits[1]
     spreads = low + (high - low) * (np.arange(count) + 0.5) / count
     # Cell centres: a start on a limit would have to leave it first.
     angles = inner[0] + (inner[1] - inner[0]) * (np.arange(_PER_JOINT) + 0.5) / _PER_JOINT
     grid = np.stack(np.meshgrid(spreads, angles, angles, angles, indexing="ij"), axis=-1)
     postures = grid.reshape(count, -1, 4)
-    return postures, _invariants(hand.tips(postures), hand.pad_normals(postures), weight)
+    known = np.moveaxis(_invariants(hand.tips(postures), hand.pad_normals(postures), weight), 1, 2)  # (count, d, k)
+    return postures, np.ascontiguousarray(known), 0.5 * (known**2).sum(axis=1, keepdims=True)

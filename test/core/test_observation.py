@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
 from gmi_ros.core.cloud import clutter_points, fit_table, object_points
 from gmi_ros.core.errors import ErrorCode, GmiError
@@ -184,12 +185,13 @@ def test_what_stands_beside_the_object_is_clutter():
     frame = bar(0.5)
     found, depth = object_frame(frame), frame.depth.copy()
     table = fit_table(frame, found)
-    assert not len(clutter_points(frame, found, table))
+    surface = cKDTree(object_points(frame, found))
+    assert not len(clutter_points(frame, found, table, surface))
     depth[20:40, 110:130] = 0.72  # something 8 cm tall
     seen = replaced(frame, depth=depth)
-    points = clutter_points(seen, found, table)
+    points = clutter_points(seen, found, table, surface)
     assert len(points) and (table.height(points) > 0.05).all()
-    assert not len(clutter_points(seen, found, None))
+    assert not len(clutter_points(seen, found, None, surface))
 
 
 @pytest.mark.parametrize("k", [(1e-9, 130, 80, 60), (5e9, 5e9, 80, 60), (130, 130, 1e9, 60)])

@@ -69,17 +69,26 @@ def test_jacobians_against_finite_differences(hand, value, derivative):
         np.testing.assert_allclose(getattr(hand, derivative)(joints)[..., i], numeric, atol=1e-9)
 
 
+def points_of(state) -> np.ndarray:
+    """(n, 6, 3) tips and pad normals of a finger state at joints (4, n)."""
+    across, up = state.profile[0]
+    flat = across * np.concatenate([state.direction] * 2, axis=1)  # (2, 6, n)
+    flat[0, :3] += state.offset
+    return np.concatenate([flat, up[None]]).T
+
+
 def test_finger_state_agrees_with_tips_normals_and_differences(hand):
-    joints, step = postures(hand, 50), 1e-6
+    joints, step = postures(hand, 50).T, 1e-6
     state = hand.fingers(joints)
-    rows = np.concatenate([hand.tips(joints), hand.pad_normals(joints)], axis=1)
-    np.testing.assert_allclose(state.points, rows, atol=1e-15)
-    spread, inner = np.array([step, 0, 0, 0]), np.array([0, step, step, step])  # a finger feels its own joint only
-    for moved, rows in ((spread, ("by_spread_twice", "by_both")), (inner, ("by_both", "by_inner_twice"))):
-        ahead, behind = hand.fingers(joints + moved), hand.fingers(joints - moved)
-        for first, second in zip(("by_spread", "by_inner"), rows):
-            numeric = (getattr(ahead, first) - getattr(behind, first)) / (2 * step)
-            np.testing.assert_allclose(getattr(state, second), numeric, atol=1e-8)
+    rows = np.concatenate([hand.tips(joints.T), hand.pad_normals(joints.T)], axis=1)
+    np.testing.assert_allclose(points_of(state), rows, atol=1e-15)
+    spread, inner = np.array([[step, 0, 0, 0], [0, step, step, step]])[..., None]  # a finger feels its own joint only
+    ahead, behind = hand.fingers(joints + inner), hand.fingers(joints - inner)
+    numeric = (ahead.profile[:2] - behind.profile[:2]) / (2 * step)
+    np.testing.assert_allclose(state.profile[1:], numeric, atol=1e-8)
+    ahead, behind = hand.fingers(joints + spread), hand.fingers(joints - spread)
+    np.testing.assert_allclose(state.rate, (ahead.direction - behind.direction) / (2 * step), atol=1e-8)
+    np.testing.assert_array_equal(ahead.profile, state.profile)
 
 
 def test_leading_axes_are_kept(hand):
