@@ -4,6 +4,8 @@ Where message_filters, cv_bridge or tf2_ros can be imported they are used; where
 core, `experience.images.image_array`, and the parameter camera_pose in place of tf2.
 """
 
+import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from types import ModuleType
@@ -17,6 +19,7 @@ from rclpy.qos import QoSProfile
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.synchronizer import ApproximateTimeSynchronizer
 from gmi_ros.experience import images
+from gmi_ros.ros.intake import Input, InputStatistics
 
 _REPLACEMENTS = {
     "message_filters": "our own synchroniser",
@@ -52,10 +55,22 @@ def log_missing(node: Node) -> None:
         node.get_logger().info(f"not installed, so replaced: {uses}")
 
 
+class _OwnSynchronizer(ApproximateTimeSynchronizer):
+    """Ours, with its queues and their lock to be got at, as those of message_filters can be."""
+
+    @property
+    def lock(self) -> threading.Lock:
+        return self._lock
+
+    @property
+    def queues(self) -> list[dict[int, Any]]:
+        return self._queues
+
+
 class Synchronizer:
     """Subscribes to several topics and hands on sets of messages whose stamps lie close together.
 
-    The callback runs in an executor's thread and must only store: the genuine message_filters holds its lock meanwhile.
+    The callback runs in an executor's thread, outside the locks of the synchroniser, which outlives what it raises.
     """
 
     def __init__(
@@ -69,24 +84,30 @@ class Synchronizer:
         callback_group: CallbackGroup | None = None,
     ):
         """Args:
-            topics: message type and name of each; sets come in this order.
-            slop_s: largest spread of a set's stamps [s].
+        topics: message type and name of each; sets come in this order.
+        slop_s: largest spread of a set's stamps [s].
         """
-        self._callback, self._queue_size, self._slop_s = callback, queue_size, slop_s
-        self._received = [0] * len(topics)
-        self._genuine, self._own = None, None
+        self._node, self._callback = node, callback
+        self._complete: deque[tuple[Any, ...]] = deque()
+        self._sets = 0
+        self._inputs = [Input(node.resolve_topic_name(name)) for _, name in topics]
         options = {"callback_group": callback_group}
         if message_filters is not None:
             filters = [
                 message_filters.Subscriber(node, kind, name, qos_profile=qos, **options) for kind, name in topics
             ]
+            self.subscriptions = [source.sub for source in filters]
+            # A filter calls in the order of registration. The genuine synchroniser calls back inside its lock, so that
+            # its sets wait until it is done with the message.
             for index, source in enumerate(filters):
                 source.registerCallback(self._count, index)
-            self._genuine = message_filters.ApproximateTimeSynchronizer(filters, queue_size, slop_s)
-            self._genuine.registerCallback(callback)
-            self.subscriptions = [source.sub for source in filters]
+            self._synchronizer = message_filters.ApproximateTimeSynchronizer(filters, queue_size, slop_s)
+            self._synchronizer.registerCallback(self._set_is_complete)
+            for source in filters:
+                source.registerCallback(self._hand_on)
         else:
-            self._own = ApproximateTimeSynchronizer([name for _, name in topics], queue_size, slop_s, callback)
+            names = [name for _, name in topics]
+            self._synchronizer = _OwnSynchronizer(names, queue_size, slop_s, self._set_is_complete)
             self.subscriptions = [
                 node.create_subscription(kind, name, self._adder(index), qos, **options)
                 for index, (kind, name) in enumerate(topics)
@@ -95,26 +116,53 @@ class Synchronizer:
     @property
     def received(self) -> dict[str, int]:
         """Messages of each topic so far, by its full name."""
-        return {s.topic_name: count for s, count in zip(self.subscriptions, self._received)}
+        return {source.topic: source.received for source in self._inputs}
+
+    def statistics(self, now_ns: int) -> dict[str, InputStatistics]:
+        """Of each topic by its full name, at the time `now_ns` [ns] of the node's clock."""
+        waiting = [len(queue) for queue in self._synchronizer.queues]
+        return {
+            # A message on its way may be counted here and not there.
+            source.topic: source.statistics(now_ns, max(0, source.received - self._sets - queued))
+            for source, queued in zip(self._inputs, waiting, strict=True)
+        }
 
     def clear(self) -> None:
         """Forget what waits for partners, as after a jump of the clock."""
-        if self._own is not None:
-            self._own.clear()
-        else:
-            for queue in self._genuine.queues:
+        with self._synchronizer.lock:
+            for queue in self._synchronizer.queues:
                 queue.clear()
+
+    def close(self) -> None:
+        """Take the subscriptions down; nothing is handed on any more."""
+        self._callback = lambda *_: None
+        for subscription in self.subscriptions:
+            self._node.destroy_subscription(subscription)
+        self.subscriptions = []
 
     def _adder(self, index: int) -> Callable[[Any], None]:
         def add(message: Any) -> None:
-            self._received[index] += 1
-            stamp = message.header.stamp
-            self._own.add(index, stamp.sec * 1_000_000_000 + stamp.nanosec, message)
+            self._count(message, index)
+            self._synchronizer.add(index, _stamp_ns(message), message)
+            self._hand_on(message)
 
         return add
 
-    def _count(self, _message: Any, index: int) -> None:
-        self._received[index] += 1
+    def _count(self, message: Any, index: int) -> None:
+        self._inputs[index].came(_stamp_ns(message))
+
+    def _set_is_complete(self, *messages: Any) -> None:
+        self._complete.append(messages)
+
+    def _hand_on(self, _message: Any) -> None:
+        while self._complete:
+            self._sets += 1
+            self._callback(*self._complete.popleft())
+
+
+def _stamp_ns(message: Any) -> int:
+    stamp = message.header.stamp
+    return stamp.sec * 1_000_000_000 + stamp.nanosec
 
 
 def image_array(message: Any) -> np.ndarray:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from action_msgs.msg import GoalStatus
-from rclpy.action import ActionClient
 from rclpy.action.client import ClientGoalHandle
 from rclpy.callback_groups import CallbackGroup
 from rclpy.clock import Clock, ClockType
@@ -19,6 +18,7 @@ from unique_identifier_msgs.msg import UUID
 
 from gmi_ros.action import ExecuteGrasp
 from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.ros.action_client import OrderedActionClient
 from gmi_ros.ros.worker import Deadline
 
 ACTION = "execute_grasp"
@@ -53,25 +53,18 @@ class Execution:
     for its lease (20 s by default), so that the watch also asks it after a goal that it cannot know; every action
     server answers that with `unknown`. Feedback counts as life too, and a server that never answered such a
     question is not declared dead for its silence.
+
+    execution_timeout: after which a goal is cancelled and ends as EXECUTION_TIMEOUT [s]. server_timeout: silence after
+    which the server counts as lost [s]. Both may be set at any time.
     """
 
-    def __init__(
-        self,
-        node: Node,
-        callback_group: CallbackGroup,
-        ended: Ended,
-        execution_timeout: float,
-        server_timeout: float,
-    ):
-        """Args:
-            execution_timeout: after which a goal is cancelled and ends as EXECUTION_TIMEOUT [s].
-            server_timeout: silence after which the server counts as lost [s].
-        """
+    def __init__(self, node: Node, callback_group: CallbackGroup, ended: Ended):
         self._logger, self._ended = node.get_logger(), ended
-        self._execution_timeout, self._server_timeout = execution_timeout, server_timeout
+        self.execution_timeout, self.server_timeout = 60.0, 2.0
         self._lock = threading.Lock()
+        self._stopped = ""  # why nothing may be started
         self._running: _Running | None = None
-        self._client = ActionClient(node, ExecuteGrasp, ACTION, callback_group=callback_group)
+        self._client = OrderedActionClient(node, ExecuteGrasp, ACTION, callback_group=callback_group)
         probe_name = f"{node.resolve_service_name(ACTION)}/_action/get_result"
         self._prober = node.create_client(ExecuteGrasp.Impl.GetResultService, probe_name, callback_group=callback_group)
         # Not the node's clock: simulated time may stand still.
@@ -88,12 +81,14 @@ class Execution:
         """Send the goal; returns once it is accepted.
 
         Raises:
-            GmiError: BUSY, ACTION_SERVER_ABSENT, GOAL_REJECTED, CANCELLED by `stop` before the server answered, or
+            GmiError: NOT_ACTIVE after `stop`, BUSY, ACTION_SERVER_ABSENT, GOAL_REJECTED, CANCELLED by `stop` before the server answered, or
                 TIMEOUT where it does not answer in time (a goal that it accepts later is cancelled).
         """
         now = time.monotonic()
         running = _Running(goal, now, now)
         with self._lock:
+            if self._stopped:
+                raise GmiError(ErrorCode.NOT_ACTIVE, f"nothing is executed: {self._stopped}")
             if self._running is not None:
                 raise GmiError(
                     ErrorCode.BUSY, f"execution {self.status} still runs, at most 1 may: wait for it or cancel it"
@@ -120,12 +115,18 @@ class Execution:
             return False, f"{ACTION} refused to cancel {execution} (return code {future.result().return_code})"
         return True, f"{execution} is being cancelled"
 
+    def allow(self) -> None:
+        """Goals may be started again after a `stop`."""
+        with self._lock:
+            self._stopped = ""
+
     def stop(self, reason: str) -> None:
-        """Cancel without waiting and end what runs as CANCELLED: the node is being deactivated.
+        """Cancel without waiting, end what runs as CANCELLED, and start nothing until `allow`.
 
         A goal that the server has not accepted yet has no outcome; `start` raises instead.
         """
         with self._lock:
+            self._stopped = reason
             running = self._running
             if running is None:
                 return
@@ -211,22 +212,22 @@ class Execution:
         silence = now - running.last_sign
         if not self._client.server_is_ready():
             self._finish(running, None, ErrorCode.ACTION_SERVER_LOST, f"{ACTION} left the graph during {execution}")
-        elif running.answers_probes and silence > self._server_timeout:
+        elif running.answers_probes and silence > self.server_timeout:
             self._finish(
                 running,
                 None,
                 ErrorCode.ACTION_SERVER_LOST,
                 f"{ACTION} gave no sign of life for {silence:.1f} s during {execution}, "
-                f"at most {self._server_timeout:.1f} s allowed (server_timeout)",
+                f"at most {self.server_timeout:.1f} s allowed (server_timeout)",
             )
-        elif now - running.sent > self._execution_timeout:
+        elif now - running.sent > self.execution_timeout:
             running.handle.cancel_goal_async()
             self._finish(
                 running,
                 None,
                 ErrorCode.EXECUTION_TIMEOUT,
                 f"{execution} was cancelled after {now - running.sent:.1f} s, "
-                f"at most {self._execution_timeout:.1f} s allowed (execution_timeout)",
+                f"at most {self.execution_timeout:.1f} s allowed (execution_timeout)",
             )
         elif running.probe is None:
             running.probe = self._prober.call_async(

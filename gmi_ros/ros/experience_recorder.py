@@ -174,7 +174,7 @@ class ExperienceRecorder(Node):
         name = self.get_fully_qualified_name().lstrip("/")
         stamp = self.get_clock().now().to_msg()
         self._diagnostics.publish(
-            diagnostics.diagnostic_array(stamp, name, "", level, self._fault or "recording", values)
+            diagnostics.diagnostic_array(stamp, diagnostics.status(name, "", level, self._fault or "recording", values))
         )
 
 

@@ -1,19 +1,23 @@
 """The newest synchronised set of images, kept unconverted until somebody asks."""
 
 import threading
+import traceback
+from collections.abc import Callable
 from typing import Any
 
 from rclpy.callback_groups import CallbackGroup
 from rclpy.clock import JumpThreshold
 from rclpy.duration import Duration
 from rclpy.node import Node
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.frame import Frame
+from gmi_ros.experience.topics import SUFFIXES
 from gmi_ros.ros import qos
 from gmi_ros.ros.compat import Synchronizer
 from gmi_ros.ros.convert import frame_from_messages, nanoseconds
+from gmi_ros.ros.intake import InputStatistics, Rate
 from gmi_ros.ros.settings import NodeSettings
 
 TOPICS = (
@@ -24,17 +28,33 @@ TOPICS = (
 )
 
 
+def input_topics(node: Node, settings: NodeSettings) -> list[tuple[type, str]]:
+    """Type and name of the four inputs: what image_transport appends is appended to the remapped name."""
+    names = ("rgb_transport", "depth_transport", "", "mask_transport")
+    transports = [getattr(settings, name, "raw") for name in names]
+    return [
+        (kind, name) if transport == "raw" else (CompressedImage, node.resolve_topic_name(name) + SUFFIXES[transport])
+        for (kind, name), transport in zip(TOPICS, transports, strict=True)
+    ]
+
+
 class FrameSource:
-    """Subscribes to the four inputs; `newest` judges the age on the node's clock and converts."""
+    """Subscribes to the four inputs; `newest` judges the age on the node's clock and converts.
+
+    on_set: called after each complete set was stored, in an executor's thread and outside all locks, so it must be
+    quick; what it raises is logged.
+    """
 
     def __init__(self, node: Node, settings: NodeSettings, callback_group: CallbackGroup):
-        self._clock, self._settings = node.get_clock(), settings
+        self.settings = settings  # max_age and max_future of newer ones are taken at once
+        self.on_set: Callable[[], None] | None = None
+        self._clock, self._logger = node.get_clock(), node.get_logger()
         self._lock = threading.Lock()
         self._newest: tuple[Any, ...] | None = None
-        self._sets = 0
+        self._sets, self._rate = 0, Rate()
         self._synchronizer = Synchronizer(
             node,
-            TOPICS,
+            input_topics(node, settings),
             qos.inputs(settings.input_reliability),
             settings.queue_size,
             settings.slop_s,
@@ -51,9 +71,24 @@ class FrameSource:
         return self._sets
 
     @property
+    def sets_per_s(self) -> float:
+        """Complete sets in the last seconds [Hz]."""
+        return self._rate.per_second
+
+    @property
     def received(self) -> dict[str, int]:
         """Messages of each input so far."""
         return self._synchronizer.received
+
+    def statistics(self) -> dict[str, InputStatistics]:
+        """Of each input, by the full name of its topic."""
+        return self._synchronizer.statistics(self._clock.now().nanoseconds)
+
+    def close(self) -> None:
+        """Take the subscriptions down and forget what came."""
+        self._jump.unregister()
+        self._synchronizer.close()
+        self._forget()
 
     def age(self) -> float:
         """Age [s] of the newest set on the node's clock; NaN without one."""
@@ -76,7 +111,7 @@ class FrameSource:
             raise GmiError(
                 ErrorCode.NO_FRAME,
                 f"0 complete sets of images have come, 1 is needed; messages so far: {self._listed()}; "
-                f"a set's stamps lie within {self._settings.slop_s} s (slop_s)",
+                f"a set's stamps lie within {self.settings.slop_s} s (slop_s)",
             )
         age = self._age_of(newest)
         self._check_age(age, max_age)
@@ -84,7 +119,7 @@ class FrameSource:
 
     def _check_age(self, age: float, max_age: float) -> None:
         """Raises GmiError STALE_FRAME or FUTURE_FRAME for an age [s] outside the limits."""
-        limit, ahead = max_age if max_age > 0 else self._settings.max_age, self._settings.max_future
+        limit, ahead = max_age if max_age > 0 else self.settings.max_age, self.settings.max_future
         if age > limit:
             raise GmiError(
                 ErrorCode.STALE_FRAME,
@@ -108,6 +143,13 @@ class FrameSource:
         with self._lock:
             self._newest = messages
             self._sets += 1
+        self._rate.count()
+        if self.on_set is None:
+            return
+        try:
+            self.on_set()
+        except Exception:  # whatever it is, images must go on coming in
+            self._logger.error(f"a complete set of images was stored, and then: {traceback.format_exc()}")
 
     def _forget(self) -> None:
         self._synchronizer.clear()

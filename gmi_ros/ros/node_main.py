@@ -22,7 +22,7 @@ _STOP_WAIT = 5.0  # [s] for the executor's threads
 def run_node(make_node: Callable[[], Node]) -> int:
     """Make the node, spin it until the process is told to stop, and return the exit status.
 
-    A node may have a method `deactivate()`: it is called while it can still publish. A GmiError at the start is one
+    A node may have a method `finish()`: it is called while it can still publish. A GmiError at the start is one
     line and status 1; what a callback raises ends the process with its traceback.
     """
     # rclpy's own handlers would take the context away before the node can tell anybody that it stops.
@@ -60,8 +60,8 @@ def _spin(node: Node, stopping: threading.Event) -> int:
     spinner.start()
     try:
         stopping.wait()
-        if hasattr(node, "deactivate") and not failures:
-            node.deactivate()
+        if hasattr(node, "finish") and not failures:
+            node.finish()
     finally:
         spinner.join(_STOP_WAIT)
         executor.shutdown(timeout_sec=_STOP_WAIT)

@@ -15,8 +15,15 @@ IDENTITY = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)
 
 @dataclass(frozen=True)
 class NodeSettings(Settings):
-    """How grasp_synthesizer takes in images, answers requests and has grasps executed."""
+    """How grasp_synthesizer takes in images, answers requests and has grasps executed.
 
+    What a running node does not take at once is read when it is configured.
+    """
+
+    autostart: bool = setting(True, "configure and activate by itself at the start")
+    device: str = setting(
+        "auto", "what the network runs on; auto: cuda where there is one", choices=("auto", "cpu", "cuda")
+    )
     model: str = setting("", "folder of the network's weights; empty: the ones of this package")
     hand: str = setting("bh280", "model of the hand", choices=("bh262", "bh280", "bh282"))
     camera: str = setting("", "name of the camera, noted in observations and outcomes", live=True)
@@ -25,13 +32,21 @@ class NodeSettings(Settings):
     input_reliability: str = setting(
         "best_effort", "reliability of the image subscriptions", choices=("best_effort", "reliable")
     )
+    rgb_transport: str = setting("raw", "how rgb/image is sent (image_transport)", choices=("raw", "compressed"))
+    depth_transport: str = setting("raw", "how depth/image is sent", choices=("raw", "compressedDepth", "compressed"))
+    mask_transport: str = setting("raw", "how segmentation/mask is sent", choices=("raw", "compressed"))
     max_age: float = setting(1.0, "oldest image set that is used, on the node's clock [s]", 0.0, 3600.0, live=True)
     max_future: float = setting(0.1, "how far an image may be stamped in the future [s]", 0.0, 3600.0, live=True)
     request_timeout: float = setting(2.0, "longest time that a request may take [s]", 0.05, 600.0, live=True)
+    answer_every: int = setting(
+        0, "answer every n-th image set on the topics, unasked; 0: only requests", 0, 1_000_000, live=True
+    )
+    answer_seed: int = setting(1, "seed of the answers that nobody asked for", 1, 2**53, live=True)
     target_frame: str = setting("", "frame of the answers; empty: the camera's")
     camera_pose: tuple[float, ...] = setting(
         NO_POSE, "target_from_camera: x y z [m] and quaternion x y z w; all zero: asked of tf2"
     )
+    tf_timeout: float = setting(0.2, "longest wait for a transform [s]", 0.0, 10.0, live=True)
     hand_mount_from_palm: tuple[float, ...] = setting(
         IDENTITY, "pose of the palm {P} in the arm's hand mount: x y z [m] and quaternion x y z w"
     )

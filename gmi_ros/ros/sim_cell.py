@@ -103,7 +103,7 @@ class SimCell(Node):
             self._render()
         self.get_logger().info(f"{self._world.object_name} is on the table; seed {s.seed}, {s.rate:g} Hz")
 
-    def deactivate(self) -> None:
+    def finish(self) -> None:
         """Cancel what is being tried: the node is about to go."""
         self._stopping.set()
 

@@ -12,19 +12,26 @@ T = TypeVar("T")
 
 
 class Deadline:
-    """The moment up to which a request may take, on the monotonic clock."""
+    """The moment up to which a request may take, on the monotonic clock; it can be called off before."""
 
     def __init__(self, timeout_s: float):
         self.timeout_s = timeout_s
         self._end = time.monotonic() + timeout_s
+        self._called_off: GmiError | None = None
 
     @property
     def left(self) -> float:
         """Time left [s], never negative."""
         return max(0.0, self._end - time.monotonic())
 
+    def call_off(self, why: GmiError) -> None:
+        """From now on `check` raises this."""
+        self._called_off = why
+
     def check(self) -> None:
-        """Raises GmiError TIMEOUT once it has passed."""
+        """Raises GmiError TIMEOUT once it has passed, or why it was called off."""
+        if self._called_off is not None:
+            raise self._called_off
         if self.left == 0.0:
             raise self.error()
 
@@ -41,6 +48,11 @@ class _Job(Generic[T]):
         self.done = threading.Event()
         self.result: T | None = None
         self.error: BaseException | None = None
+
+    def end(self, error: BaseException) -> None:
+        """Tell who asked; what it still does is dropped."""
+        self.error = error
+        self.done.set()
 
 
 class Worker:
@@ -60,19 +72,14 @@ class Worker:
 
         Raises:
             GmiError: BUSY, TIMEOUT (a job that already runs goes on, and its result is dropped), NOT_ACTIVE once
-                closed; or whatever the work raised.
+                closed, why it was called off; or whatever the work raised.
         """
-        job = _Job(work, deadline)
-        with self._changed:
-            if self._closed:
-                raise GmiError(ErrorCode.NOT_ACTIVE, "the node is shutting down")
-            if len(self._waiting) + (self._running is not None) > self._most_waiting:
-                raise GmiError(
-                    ErrorCode.BUSY,
-                    f"one request runs and {len(self._waiting)} waits, at most {self._most_waiting} may: ask again",
-                )
-            self._waiting.append(job)
-            self._changed.notify()
+        job = self._enter(work, deadline, self._most_waiting)
+        if job is None:
+            raise GmiError(
+                ErrorCode.BUSY,
+                f"one request runs and {self._most_waiting} waits, at most {self._most_waiting} may: ask again",
+            )
         if not job.done.wait(deadline.left):
             with self._changed:
                 if job in self._waiting:
@@ -82,6 +89,20 @@ class Worker:
             raise job.error
         return job.result
 
+    def offer(self, work: Callable[[Deadline], None], deadline: Deadline) -> bool:
+        """Have `work` run if nothing else runs or waits; whether it will. Nobody hears what it raises."""
+        return self._enter(work, deadline, 0) is not None
+
+    def call_off(self, why: GmiError) -> None:
+        """End what waits and what runs, for who asked, with this error; at once, though a step may still run out."""
+        with self._changed:
+            jobs, self._waiting = [*self._waiting], deque()
+            if self._running is not None:
+                jobs.append(self._running)
+        for job in jobs:
+            job.deadline.call_off(why)
+            job.end(why)
+
     def close(self, timeout_s: float = 2.0) -> None:
         """Refuse what waits and end the thread once the running job is done; waits for that at most `timeout_s`."""
         with self._changed:
@@ -89,13 +110,25 @@ class Worker:
             self._changed.notify()
         self._thread.join(timeout_s)
 
+    def _enter(self, work: Callable[[Deadline], T], deadline: Deadline, most_waiting: int) -> "_Job[T] | None":
+        """The job, in the queue; None where it is too long. Raises GmiError NOT_ACTIVE once closed."""
+        job = _Job(work, deadline)
+        with self._changed:
+            if self._closed:
+                raise GmiError(ErrorCode.NOT_ACTIVE, "the node is shutting down")
+            if len(self._waiting) + (self._running is not None) > most_waiting:
+                return None
+            self._waiting.append(job)
+            self._changed.notify()
+        return job
+
     def _run(self) -> None:
         while (job := self._next()) is not None:
             try:
                 job.deadline.check()
                 job.result = job.work(job.deadline)
             except BaseException as error:  # handed to who asked
-                job.error = error
+                job.error = job.error or error
             with self._changed:
                 self._running = None
             job.done.set()
@@ -108,6 +141,5 @@ class Worker:
                 return self._running
             refused, self._waiting = self._waiting, deque()
         for job in refused:
-            job.error = GmiError(ErrorCode.NOT_ACTIVE, "the node is shutting down")
-            job.done.set()
+            job.end(GmiError(ErrorCode.NOT_ACTIVE, "the node is shutting down"))
         return None

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import rclpy
 import torch
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rcl_interfaces.srv import SetParameters
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
 from rclpy.parameter import Parameter
 
@@ -137,7 +139,8 @@ def shared_robot(weights):
 class Robot:
     """A grasp_synthesizer with a camera that shows what the test wants, and everything that comes out of it."""
 
-    def __init__(self, live: Live, weights: str, namespace: str = "", **settings):
+    def __init__(self, live: Live, weights: str, namespace: str = "", wait: bool = True, **settings):
+        """wait: for the inputs of a node that starts by itself."""
         self.live = live
         # Ages and times that hold on a busy machine too.
         patient = {"max_age": 20.0, "request_timeout": 10.0}
@@ -148,7 +151,26 @@ class Robot:
         self.user = live.node("user", namespace)
         self.client = self.user.create_client(SynthesizeGrasp, "synthesize_grasp")
         self._cameras = [self.user.create_publisher(kind, name, 5) for kind, name in TOPICS]
-        live.until(lambda: all(p.get_subscription_count() for p in self._cameras), "the inputs")
+        if wait and settings.get("autostart", True):
+            self.find_inputs()
+
+    def find_inputs(self) -> None:
+        """Wait until the node, once active, listens to the camera."""
+        self.live.until(lambda: all(p.get_subscription_count() for p in self._cameras), "the inputs")
+
+    def set(self, **settings):
+        """Set parameters of the running node, over the middleware; the first one's result."""
+        client = self.user.create_client(SetParameters, "grasp_synthesizer/set_parameters")
+        given = [Parameter(name, value=value).to_parameter_msg() for name, value in settings.items()]
+        return self.live.call(client, SetParameters.Request(parameters=given)).results[0]
+
+    def diagnostics(self) -> dict[str, DiagnosticStatus]:
+        """The next report in /diagnostics, by the statuses' names."""
+        heard = []
+        listener = self.user.create_subscription(DiagnosticArray, "/diagnostics", heard.append, 10)
+        self.live.until(lambda: heard, "/diagnostics")
+        self.user.destroy_subscription(listener)
+        return {status.name: status for status in heard[-1].status}
 
     def heard(self, kind, topic: str, retained: bool = False) -> list:
         """A list that messages of a topic are appended to."""

@@ -1,8 +1,6 @@
 """Whatever comes in, the answer has its own code, the value and the bound, is counted, and the next one is good."""
 
-import shutil
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -182,37 +180,13 @@ def test_execution_that_is_not_allowed(robot):
     refused(robot, ErrorCode.EXECUTION_NOT_ALLOWED, "allow_execution is false", "true", execute=True)
 
 
-def test_weights_that_are_missing_are_taken_up_once_they_are_there(make_robot, weights, tmp_path):
-    folder = tmp_path / "weights"
-    robot = make_robot(namespace="another", model=str(folder))
-    robot.show()
-    answer = robot.ask()
-    assert answer.error_code == ErrorCode.WEIGHTS_MISSING and str(folder) in answer.message
-    shutil.copytree(weights, folder)
-    robot.show()
-    assert robot.ask().success
-
-
-def test_weights_that_are_damaged(make_robot, weights, tmp_path):
-    folder = shutil.copytree(weights, tmp_path / "weights")
-    content = Path(folder, "weights.safetensors").read_bytes()
-    Path(folder, "weights.safetensors").write_bytes(content[:-10])
-    robot = make_robot(namespace="another", model=str(folder))
-    robot.show()
-    answer = robot.ask()
-    assert answer.error_code == ErrorCode.WEIGHTS_DAMAGED and "weights.safetensors" in answer.message
-    Path(folder, "weights.safetensors").write_bytes(content)
-    robot.show()
-    assert robot.ask().success
-
-
 def test_a_defect_of_ours_is_answered_too(robot, monkeypatch):
     robot.show()
 
     def broken(*_):
         raise ZeroDivisionError("made by the test")
 
-    monkeypatch.setattr(robot.node._model, "sample", broken)
+    monkeypatch.setattr(robot.node._configuration.model, "sample", broken)
     answer = robot.ask()
     assert answer.error_code == ErrorCode.INTERNAL and "made by the test" in answer.message
     monkeypatch.undo()
@@ -227,7 +201,6 @@ def test_a_defect_of_ours_is_answered_too(robot, monkeypatch):
         ("hand", "robotiq", ("hand", "bh280", "robotiq")),
         ("hand_mount_from_palm", [0.0, 1.0], ("hand_mount_from_palm", "7 numbers", "got 2")),
         ("max_age", 1, ("max_age", "1.0")),
-        ("target_frame", "base_link", ("target_frame", "base_link", "camera_pose")),
     ],
 )
 def test_parameters_out_of_bounds_are_refused_at_the_start(live, weights, name, value, words):

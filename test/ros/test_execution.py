@@ -187,7 +187,7 @@ def test_cancel_with_nothing_to_cancel(bench):
 def test_deactivating_cancels(bench):
     b = bench("slow")
     answer = b.execute()
-    b.robot.node.deactivate()
+    b.robot.node.trigger_deactivate()
     outcome = b.outcome(answer.execution_id)
     assert outcome.error_code == ErrorCode.CANCELLED and "deactivated" in outcome.message
     b.live.until(lambda: b.robot.node._execution.status == "idle", "the end")
@@ -208,7 +208,7 @@ def test_deactivating_before_the_server_has_answered_cancels_without_an_outcome(
     b.robot.show()
     future = b.robot.client.call_async(SynthesizeGrasp.Request(seed=1, execute=True))
     assert deciding.wait(10.0)
-    b.robot.node.deactivate()
+    b.robot.node.trigger_deactivate()
     b.live.until(future.done, "the answer")
     answer = future.result()
     assert answer.error_code == ErrorCode.CANCELLED and not answer.goal_accepted and "deactivated" in answer.message
@@ -235,3 +235,28 @@ def test_a_stale_frame_is_never_executed(bench):
     assert b.robot.ask(max_age=60.0).success  # to look at, not to execute
     answer = b.robot.ask(execute=True, max_age=60.0)
     assert answer.error_code == ErrorCode.STALE_FRAME and "at most 20.000 s" in answer.message and not b.hand.goals
+
+
+def test_an_answer_that_comes_before_its_question_is_noted_is_not_lost(bench, monkeypatch):
+    b = bench("succeed")
+    client = b.robot.node._execution._client
+    handle = client._client_handle
+
+    class Late:
+        """rclpy's handle, after whose sending time passes."""
+
+        def __getattr__(self, name):
+            if name not in ("send_goal_request", "send_result_request"):
+                return getattr(handle, name)
+            return lambda request: (getattr(handle, name)(request), time.sleep(0.3))[0]
+
+        def __enter__(self):
+            return handle.__enter__()
+
+        def __exit__(self, *error):
+            return handle.__exit__(*error)
+
+    monkeypatch.setattr(client, "_client_handle", Late())
+    answer = b.execute()
+    assert answer.goal_accepted, answer.message
+    assert b.outcome(answer.execution_id).success

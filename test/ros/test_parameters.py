@@ -99,6 +99,78 @@ def test_the_yaml_files_say_what_the_code_says(node, kinds):
     assert {k: type(v) for k, v in given.items()} == {k: type(v) for k, v in wanted.items()}
 
 
+# Set while the node runs.
+
+
+@dataclass(frozen=True)
+class Changeable(Settings):
+    length: float = setting(0.5, "how long [m]", 0.0, 2.0, live=True)
+    corner: tuple[float, ...] = setting((0.0, 1.0), "where [m]", -1.0, 1.0, live=True)
+    name: str = setting("a", "what it is called")
+
+
+@pytest.fixture
+def changeable(live):
+    """LiveSettings of a node, its node, and what makes its fixed fields fixed."""
+
+    class Case:
+        fixed, taken = "it runs", 0
+
+        def check(self, values):
+            if values[Changeable].length > values[Changeable].corner[1]:
+                raise GmiError(ErrorCode.BAD_SETTING, "too long for its corner")
+
+        def take(self):
+            self.taken += 1
+
+        def set(self, **given):
+            return self.node.set_parameters([Parameter(name, value=value) for name, value in given.items()])[0]
+
+    case = Case()
+    case.node = rclpy.create_node("example", context=live.context)
+    live._running.append((case.node, _Idle(), _Idle()))
+    case.settings = parameters.LiveSettings(case.node, [Changeable], lambda: case.fixed, case.check, case.take)
+    return case
+
+
+def test_live_settings_hold_at_once(changeable):
+    assert changeable.set(length=0.75).successful and changeable.set(corner=[0.5, 0.9]).successful
+    assert changeable.settings[Changeable] == Changeable(0.75, (0.5, 0.9), "a") and changeable.taken == 2
+    assert not changeable.node.describe_parameter("length").read_only
+
+
+@pytest.mark.parametrize(
+    "given, words",
+    [({"length": 3.0}, "out of range Min: 0.0, Max: 2.0"), ({"length": float("nan")}, "out of range Min: 0.0, Max: 2.0"),
+     ({"corner": [0.0, 3.0]}, "corner must be in [-1.0, 1.0], got 3.0"), ({"length": 1.5}, "too long for its corner"),
+     ({"name": "b"}, "name cannot be set now: it runs"), ({"length": "long"}, "type")],
+    ids=str,
+)  # fmt: skip
+def test_what_does_not_fit_is_refused_and_nothing_changes(changeable, given, words):
+    refused = changeable.set(**given)
+    assert not refused.successful and words in refused.reason
+    assert changeable.settings[Changeable] == Changeable() and changeable.taken == 0
+
+
+def test_fixed_settings_can_be_set_where_nothing_speaks_against_it(changeable):
+    assert changeable.set(name="a").successful  # the value it has
+    changeable.fixed = ""
+    assert changeable.set(name="b").successful and changeable.settings[Changeable].name == "b"
+
+
+def test_the_node_takes_live_parameters_and_keeps_the_others(robot):
+    robot.show()
+    assert len(robot.ask().grasps) > 2
+    assert robot.set(max_grasps=2).successful and len(robot.ask().grasps) == 2
+    assert robot.set(workspace_high=[-5.0, -5.0, -5.0]).successful
+    assert robot.ask().error_code == ErrorCode.NO_GRASP
+    refused = robot.set(allow_execution=True)
+    assert not refused.successful and "deactivate" in refused.reason
+    refused = robot.set(tip_force_limit=99.0)
+    assert not refused.successful and robot.node.settings.tip_force_limit == 15.0
+    assert robot.set(server_timeout=0.75).successful and robot.node._execution.server_timeout == 0.75
+
+
 def test_parameters_of_one_node_have_different_names():
     assert not {f.name for f in fields(NodeSettings)} & {f.name for f in fields(SynthesisSettings)}
 
