@@ -64,26 +64,45 @@ def test_the_wrist_brings_the_fingertips_to_the_contacts(frame):
     np.testing.assert_allclose(back, 0.10 * best.camera_from_palm[:3, 2], atol=1e-9)
 
 
-@pytest.mark.parametrize(
-    "setting, reason",
-    [
-        ({"max_spread": 0.05}, "spread"),
-        ({"min_contact_separation": 0.5}, "contacts_too_close"),
-        ({"max_surface_distance": 0.0}, "off_surface"),
-        ({"max_contact_separation": 0.01}, "contacts_too_far_apart"),
-        ({"approach_axis": (0.0, 0.0, -1.0), "max_approach_angle": 1.0}, "approach_angle"),
-        ({"min_score": 1e6}, "score"),
-        ({"workspace_low": (1.0, 1.0, 1.0)}, "workspace"),
-        ({"table_clearance": 0.9}, "fingertip_below_table"),
-        ({"palm_clearance": 0.9}, "palm_in_cloud"),
-        ({"finger_clearance": 0.9}, "fingers_in_cloud"),
-    ],
-)
-def test_every_filter_counts_what_it_rejects(frame, setting, reason):
-    answer = synthesize(frame, Repeats(), HAND, SynthesisSettings(**setting), seed=3)
+REFUSED = [
+    ({"max_residual": 0.0}, "unreachable"),
+    ({"max_spread": 0.05}, "spread"),
+    ({"max_surface_distance": 0.0}, "off_surface"),
+    ({"min_contact_separation": 0.5}, "contacts_too_close"),
+    ({"max_contact_separation": 0.01}, "contacts_too_far_apart"),
+    ({"workspace_low": (1.0, 1.0, 1.0)}, "workspace"),
+    ({"approach_axis": (0.0, 0.0, -1.0), "max_approach_angle": 1.0}, "approach_angle"),
+    ({"table_clearance": 0.9}, "fingertip_below_table"),
+    ({"table_plane": (0.0, 0.0, 1.0, -0.54)}, "hand_below_table"),  # the palm at 0.5 m is on its wrong side
+    ({"palm_clearance": 0.9}, "palm_in_cloud"),
+    ({"finger_clearance": 0.9}, "fingers_in_cloud"),
+    ({"min_score": 1e6}, "score"),
+]
+
+
+@pytest.mark.parametrize("setting, reason", REFUSED, ids=[reason for _, reason in REFUSED])
+def test_every_filter_counts_what_it_rejects_and_says_what_would_let_some_pass(frame, setting, reason):
+    settings = SynthesisSettings(**setting)
+    answer = synthesize(frame, Repeats(), HAND, settings, seed=3)
     assert not answer.grasps and answer.error_code == ErrorCode.NO_GRASP
     assert answer.rejected[reason] == max(answer.rejected.values()) > 0
     assert f"{answer.rejected[reason]} {reason}" in answer.message
+
+    remedy = answer.remedy
+    assert remedy.reason == reason and remedy.fell == answer.rejected[reason] and 1 <= remedy.passing <= remedy.fell
+    assert f"the last {remedy.fell} fell to {reason}: {next(iter(remedy.changes))} " in answer.message
+    again = synthesize(frame, Repeats(), HAND, dataclasses.replace(settings, **remedy.changes), seed=3)
+    assert again.rejected[reason] == remedy.fell - remedy.passing
+
+
+def test_a_filter_that_no_value_opens_says_so(frame):
+    answer = synthesize(frame, Repeats(), HAND, SynthesisSettings(table_plane=(0.0, 0.0, 1.0, -5.0)), seed=3)
+    assert answer.remedy.reason == "fingertip_below_table" and answer.remedy.changes == {}
+    assert "no value of its setting would let any past it" in answer.message
+
+
+def test_grasps_need_no_remedy(frame):
+    assert synthesize(frame, Repeats(), HAND, seed=3).remedy is None
 
 
 def test_all_three_fingers_arrive_together(frame):

@@ -30,8 +30,7 @@ def run(args: argparse.Namespace) -> Report:
 
     def synthesize() -> dict:
         model = load_model(args.model, settings.inference_threads)
-        frames = bench.frame_ring(hand, args.seed, 2 if quick else 10)
-        return bench.bench_synthesize(model, hand, settings, frames, 5 if quick else 300)
+        return bench.bench_both_sizes(model, hand, settings, args.seed, 2 if quick else 10, 5 if quick else 300)
 
     def service() -> dict:
         return ros_module("bench").bench_service(5 if quick else 200, 2 if quick else 10, args.seed, args.model)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from gmi_ros.core.errors import GmiError
 from gmi_ros.core.settings import SynthesisSettings
 
 _DIGITS = 3  # of a proposed limit after the point: a millimetre, a milliradian
@@ -32,6 +31,8 @@ class Bound:
         rounded = np.round(side * np.ceil(side * value / step) * step, _DIGITS)
         # The number nearest to the decimal one may lie on the wrong side by its last bit.
         rounded = np.where(side * rounded >= side * value, rounded, np.round(rounded + side * step, _DIGITS))
+        low, high = _range(self.setting)
+        rounded = np.clip(rounded, low, high)
         changed = np.maximum(limit, rounded) if self.at_most else np.minimum(limit, rounded)
         return float(changed) if changed.ndim == 0 else tuple(changed.tolist())
 
@@ -107,11 +108,17 @@ def remedy_of(check: Check, fallen: np.ndarray, settings: SynthesisSettings) -> 
     for bound in check.bounds:
         if bound.excess(settings)[closest] > 0:
             changes[bound.setting] = bound.loosened(closest, settings)
-    try:
-        passes = check.excess(replace(settings, **changes))[fallen] <= 0
-    except GmiError:  # beyond what the setting may be
-        return Remedy(check.reason, len(fallen), {}, 0, settings)
-    return Remedy(check.reason, len(fallen), changes, int(passes.sum()), settings)
+    passing = int((check.excess(replace(settings, **changes))[fallen] <= 0).sum())
+    if not passing:  # what it needs is beyond what the setting may be
+        changes = {}
+    return Remedy(check.reason, len(fallen), changes, passing, settings)
+
+
+def _range(name: str) -> tuple[float, float]:
+    """The least and the largest value that the setting may have."""
+    found = next(f.metadata for f in fields(SynthesisSettings) if f.name == name)
+    low, high = found["low"], found["high"]
+    return -np.inf if low is None else low, np.inf if high is None else high
 
 
 def _unit(name: str) -> str:

@@ -1,12 +1,13 @@
 """Speed figures that need no ROS: the pipeline, the wrist solver against scipy, picking trials against bare physics."""
 
 import time
+from dataclasses import replace
 from itertools import cycle, islice
 
 import numpy as np
 
 from gmi_ros.core import poses
-from gmi_ros.core.frame import Frame
+from gmi_ros.core.frame import Frame, Intrinsics
 from gmi_ros.core.settings import SynthesisSettings
 from gmi_ros.hand.barrett import BarrettHand
 from gmi_ros.hand.reference import scipy_reference
@@ -14,13 +15,17 @@ from gmi_ros.hand.starts import default_starts
 from gmi_ros.hand.wrist import solve_wrist
 from gmi_ros.learning.checkpoint import GraspModel
 from gmi_ros.pipeline import STAGES, synthesize
+from gmi_ros.sim.camera import render
+from gmi_ros.sim.cell import Cell
 from gmi_ros.sim.collect import Job, TrialOptions, run_batch, try_candidates
+from gmi_ros.sim.scenario import draw_scenario
 from gmi_ros.sim.splits import objects_of
 from gmi_ros.sim.tape import RecordingCell
 from gmi_ros.sim.trial import COLLIDED
 from gmi_ros.sim.world import World
 
 WRIST_BATCH = 64
+FULL_HD = Intrinsics(1920, 1080, 1181.25, 1181.25, 959.5, 539.5)
 _NOISE = 0.003  # of the wrist problems' contacts [m] and normals
 
 
@@ -40,12 +45,23 @@ def frame_ring(hand: BarrettHand, seed: int, n: int) -> list[Frame]:
     return frames
 
 
+def large_frames(hand: BarrettHand, seed: int, n: int) -> list[Frame]:
+    """n rendered 1920x1080 frames of n objects, seen as wide as a Kinect is high."""
+    frames = []
+    for i, model in enumerate(objects_of("train")[:n]):
+        cell = Cell(model, hand)
+        camera = replace(draw_scenario(cell, np.random.default_rng([seed, i])).camera, intrinsics=FULL_HD)
+        frames.append(render(cell.model, cell.data, camera, {cell.object_body: 1}, stamp_ns=i + 1))
+    return frames
+
+
 def bench_synthesize(
     model: GraspModel, hand: BarrettHand, settings: SynthesisSettings, frames: list[Frame], calls: int
 ) -> dict[str, dict]:
     """`synthesize_ms` and `stages_ms` (medians) over the ring of frames; two calls before them do not count."""
     times, stages = [], {name: [] for name in STAGES}
-    for i, frame in enumerate(islice(cycle(frames), calls + 2)):
+    for i, seen in enumerate(islice(cycle(frames), calls + 2)):
+        frame = replace(seen)  # as it comes from a camera: nothing known of it yet
         start = time.perf_counter()
         answer = synthesize(frame, model, hand, settings, seed=i + 1)
         if i >= 2:
@@ -54,6 +70,15 @@ def bench_synthesize(
                 stages[name].append(value)
     medians = {name: round(float(np.median(values)), 3) for name, values in stages.items()}
     return {"synthesize_ms": percentiles(times), "stages_ms": medians}
+
+
+def bench_both_sizes(
+    model: GraspModel, hand: BarrettHand, settings: SynthesisSettings, seed: int, scenes: int, calls: int
+) -> dict[str, dict]:
+    """`synthesize_ms` and `stages_ms` of 640x480 frames, `synthesize_1080p_ms` of 1920x1080 frames."""
+    large = bench_synthesize(model, hand, settings, large_frames(hand, seed, scenes), calls)
+    small = bench_synthesize(model, hand, settings, frame_ring(hand, seed, scenes), calls)
+    return {**small, "synthesize_1080p_ms": large["synthesize_ms"]}
 
 
 def wrist_problems(hand: BarrettHand, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -223,8 +223,8 @@ class BarrettHand:
             chain = [(knuckle, links.knuckle), (inner, links.inner), (outer_frame, links.outer)]
             for frames, link in chain[0 if self.kinematics.spread_sign[finger] else 1 :]:
                 pose = frames[..., finger, :, :]
-                turned = np.einsum("...ij,kej->...kei", pose[..., :3, :3], link.envelope)
-                segments.append(turned + pose[..., None, None, :3, 3])
+                ends = link.envelope.reshape(-1, 3) @ np.swapaxes(pose[..., :3, :3], -1, -2) + pose[..., None, :3, 3]
+                segments.append(ends.reshape(*leading, *link.envelope.shape))
                 radii.append(link.envelope_radii)
         return np.concatenate(segments, axis=-3), np.concatenate(radii)
 
@@ -284,7 +284,8 @@ class BarrettHand:
         """Poses (..., 3, 4, 4) of frames whose x stands `angle` above the palm's plane, within each finger's plane."""
         direction = self._direction(spread)
         x, y = _vector(direction, np.cos(angle), np.sin(angle)), _vector(direction, -np.sin(angle), np.cos(angle))
-        return _pose(x, y, np.cross(x, y), origin)
+        z = _vector(np.stack([direction[..., 1], -direction[..., 0]], axis=-1), np.ones(3), np.zeros(3))  # x cross y
+        return _pose(x, y, z, origin)
 
 
 def load_hand(name: str = "bh280") -> BarrettHand:

@@ -29,7 +29,7 @@ class Effort:
 
 
 EXACT = Effort(1e-7, 200, 0)
-QUICK = Effort(1e-5, 24, 4)  # a hundredth of a millimetre, far below what a camera sees; rarely another minimum
+QUICK = Effort(3e-5, 12, 4)  # far below what a camera sees, and seldom another minimum
 
 
 def minimise(

@@ -20,7 +20,8 @@ class Posture:
     joints_open: (n, 4) [rad] before closing. finger_start: (n, 3) [s], finger_speed: (n, 3) [rad/s]: all three fingers
     arrive at their contacts together. hand_height: (n,) lowest part of the open hand above the table [m], inf where no
     table was seen. palm_gap, finger_gap: (n,) from the palm and from the open fingers to the nearest observed point
-    [m], negative inside.
+    [m], negative inside. Where no opening keeps both clearances, height and finger gap are the best that one gives
+    which keeps the other: how far the clearance would have to come down.
     """
 
     joints_open: np.ndarray
@@ -62,23 +63,24 @@ def clear_posture(
     palm_gap = _gap(cloud, segments[:, 0, :n_palm], radii[:n_palm])
 
     choice = np.zeros(n, int)
-    finger_gap = np.empty(n)
+    hand_height, finger_gap = np.full((2, n), -np.inf)
     undecided = np.arange(n)
     for margin in range(opened.shape[1]):
         choice[undecided] = margin
-        finger_gap[undecided] = _gap(cloud, segments[undecided, margin, n_palm:], radii[n_palm:])
-        clear = finger_gap[undecided] >= settings.finger_clearance
-        clear &= height[undecided, margin] >= settings.table_clearance
-        undecided = undecided[~clear]
+        gap, high = _gap(cloud, segments[undecided, margin, n_palm:], radii[n_palm:]), height[undecided, margin]
+        free, above = gap >= settings.finger_clearance, high >= settings.table_clearance
+        finger_gap[undecided] = np.maximum(finger_gap[undecided], np.where(above, gap, -np.inf))
+        hand_height[undecided] = np.maximum(hand_height[undecided], np.where(free, high, -np.inf))
+        undecided = undecided[~(free & above)]
         if not undecided.size:
             break
-    rows = np.arange(n)
-    joints_open = opened[rows, choice]
+    hand_height[undecided] = np.maximum(hand_height[undecided], height[undecided, -1])
+    joints_open = opened[np.arange(n), choice]
 
     travel = np.maximum(joints[:, 1:] - joints_open[:, 1:], 0.0)  # (n, 3)
     speed = np.full_like(travel, hand.normal_speed[1])
     start = (travel.max(axis=1, keepdims=True) - travel) / speed
-    return Posture(joints_open, start, speed, height[rows, choice], palm_gap, finger_gap)
+    return Posture(joints_open, start, speed, hand_height, palm_gap, finger_gap)
 
 
 def _opened(joints: np.ndarray, margins: tuple[float, ...], hand: BarrettHand) -> np.ndarray:

@@ -13,7 +13,7 @@ from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.grasp import WristStatus
 from gmi_ros.hand.barrett import BarrettHand
 from gmi_ros.hand.descent import AT_BOUND, EXACT, Effort, minimise
-from gmi_ros.hand.problem import checked
+from gmi_ros.hand.problem import checked, skew
 from gmi_ros.hand.quadratic import model_of
 from gmi_ros.hand.starts import default_starts
 
@@ -117,7 +117,18 @@ def _check_counts(**arrays) -> None:
 
 
 def _kabsch(cross_covariance: np.ndarray) -> np.ndarray:
-    """Proper rotations (n, 3, 3) that maximise trace(R^T C) for C = sum target tip^T (n, 3, 3)."""
-    u, _, vt = np.linalg.svd(cross_covariance)
-    u[..., :, 2] *= np.sign(np.linalg.det(u) * np.linalg.det(vt))[:, None]
-    return u @ vt
+    """Proper rotations (n, 3, 3) that maximise trace(R^T C) for C = sum target tip^T (n, 3, 3).
+
+    By Horn's quaternion, the eigenvector of the largest eigenvalue of a 4x4 matrix: a proper rotation in every case.
+    """
+    c = cross_covariance
+    horn = np.empty((len(c), 4, 4))
+    horn[:, 0, 0] = np.trace(c, axis1=1, axis2=2)
+    horn[:, 1:, 1:] = c + np.swapaxes(c, 1, 2) - horn[:, :1, :1] * np.eye(3)
+    for i in range(3):
+        j, k = (i + 1) % 3, (i + 2) % 3
+        horn[:, 0, i + 1] = horn[:, i + 1, 0] = c[:, k, j] - c[:, j, k]
+    quaternion = np.linalg.eigh(horn)[1][:, :, 3]  # w, x, y, z
+    w, vector = quaternion[:, :1, None], quaternion[:, 1:]
+    outer = vector[:, :, None] * vector[:, None]
+    return (2 * w**2 - 1) * np.eye(3) + 2 * outer + 2 * w * skew(vector)

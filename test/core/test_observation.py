@@ -6,7 +6,7 @@ from scipy.spatial import cKDTree
 
 from gmi_ros.core.cloud import clutter_points, fit_table, object_points
 from gmi_ros.core.errors import ErrorCode, GmiError
-from gmi_ros.core.frame import Frame, Intrinsics
+from gmi_ros.core.frame import Frame, Intrinsics, measured
 from gmi_ros.core.object_frame import object_frame
 from gmi_ros.core.observation import DEPTH_CLIP_M, WINDOW_M, observe, window_rays
 from gmi_ros.core.settings import SynthesisSettings
@@ -192,6 +192,65 @@ def test_what_stands_beside_the_object_is_clutter():
     points = clutter_points(seen, found, table, surface)
     assert len(points) and (table.height(points) > 0.05).all()
     assert not len(clutter_points(seen, found, None, surface))
+
+
+def test_what_lies_far_around_changes_nothing():
+    """Frame, points and table are found in the object's surroundings: a wider image is the same but for rounding."""
+    frame, k = bar(0.5), K
+    wide = Intrinsics(k.width + 400, k.height + 300, k.fx, k.fy, k.cx + 250, k.cy + 120)
+
+    def widened(image):
+        return np.pad(image, ((120, 180), (250, 150), *[(0, 0)] * (image.ndim - 2)))
+
+    seen = Frame(widened(frame.rgb), widened(frame.depth), widened(frame.mask), wide)
+    here, there = object_frame(frame), object_frame(seen)
+    np.testing.assert_allclose(there.camera_from_object, here.camera_from_object, atol=1e-12)
+    np.testing.assert_allclose(there.centroid_px - here.centroid_px, [250, 120], atol=1e-9)
+    assert (there.n_pixels, there.depth) == (here.n_pixels, here.depth)
+    assert there.eigenvalue_ratio == pytest.approx(here.eigenvalue_ratio)
+    np.testing.assert_allclose(object_points(seen, there), object_points(frame, here), atol=1e-12)
+    np.testing.assert_allclose(fit_table(seen, there).normal, fit_table(frame, here).normal, atol=1e-9)
+
+
+def test_the_object_frame_is_the_pca_of_all_pixels():
+    frame = bar(0.8, length=41, width=17)
+    found = object_frame(frame)
+    v, u = np.nonzero(frame.mask)
+    np.testing.assert_allclose(found.centroid_px, [u.mean(), v.mean()], atol=1e-12)
+    values, vectors = np.linalg.eigh(np.cov(np.stack([u, v]), bias=True))
+    assert found.eigenvalue_ratio == pytest.approx(values[0] / values[1], rel=1e-9)
+    assert abs(found.camera_from_object[:2, 2] @ vectors[:, 1]) == pytest.approx(1, abs=1e-12)
+
+
+def test_labels_areas_and_boxes():
+    mask = np.zeros((K.height, K.width), np.uint16)
+    mask[10:30, 20:60], mask[50, 70], mask[90:100, 5:9] = 3, 7, 65535
+    frame = replaced(bar(0.5), mask=mask)
+    assert frame.areas == {3: 800, 65535: 40, 7: 1} and frame.labels() == [3, 65535, 7]
+    assert frame.box(3) == (slice(10, 30), slice(20, 60)) and frame.box(7) == (slice(50, 51), slice(70, 71))
+    rows, columns = frame.box(8)
+    assert not frame.mask[rows, columns].size
+    assert replaced(frame, mask=np.zeros_like(mask)).areas == {}
+    assert replaced(frame, mask=mask == 3).areas == {1: 800}
+
+
+def test_measured_is_a_number_above_zero_and_below_infinity():
+    depth = np.array([0.5, 0.0, -1.0, np.nan, np.inf, -np.inf], np.float32)
+    assert measured(depth).tolist() == [True] + [False] * 5
+
+
+def test_the_erosion_takes_the_edge_off_as_often_as_it_is_told():
+    frame = bar(0.0, length=20, width=8)
+    inner = np.zeros_like(frame.mask, bool)
+    v, u = np.nonzero(frame.mask)
+    inner[v.min() + 3 : v.max() - 2, u.min() + 3 : u.max() - 2] = True
+    depth = np.where(inner, 0.6, 0.7).astype(np.float32)
+    settings = SynthesisSettings(depth_erosion_px=3)
+    assert object_frame(replaced(frame, depth=depth), settings=settings).depth == pytest.approx(0.6)
+    settings = SynthesisSettings(depth_erosion_px=2)
+    assert object_frame(replaced(frame, depth=depth), settings=settings).depth == pytest.approx(0.7)
+    settings = SynthesisSettings(depth_erosion_px=20)  # nothing is left: the whole mask
+    assert object_frame(replaced(frame, depth=depth), settings=settings).depth == pytest.approx(0.7)
 
 
 @pytest.mark.parametrize("k", [(1e-9, 130, 80, 60), (5e9, 5e9, 80, 60), (130, 130, 1e9, 60)])

@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
+from gmi_ros.core.settings import SynthesisSettings
 from gmi_ros.evaluation import bench
 from gmi_ros.hand.barrett import load_hand
+from gmi_ros.learning.model import GraspSamples
+from gmi_ros.pipeline import STAGES
 from gmi_ros.sim.candidates import sample_plan
 from gmi_ros.sim.objects import find_object
 from gmi_ros.sim.scenario import settle_object
@@ -39,6 +42,26 @@ def test_wrist_figures(hand):
     assert told["us_per_solve"] > 0 and told["scipy_us_per_solve"] > 0
     assert told["speedup"] == pytest.approx(told["scipy_us_per_solve"] / told["us_per_solve"], rel=0.02)
     assert told["residual_mm"] < 20 and told["most_cost_above_scipy_m2"] < 1e-9
+
+
+class Somewhere:
+    """A model whose grasps are about the object's middle."""
+
+    hash = "0" * 16
+
+    def sample(self, image, n, seed):
+        rng = np.random.default_rng(seed)
+        normals = rng.normal(size=(n, 3, 3))
+        normals /= np.linalg.norm(normals, axis=-1, keepdims=True)
+        return GraspSamples(0.03 * normals, normals, np.zeros(n))
+
+
+def test_both_sizes_of_image_are_measured(hand):
+    told = bench.bench_both_sizes(Somewhere(), hand, SynthesisSettings(), seed=1, scenes=1, calls=2)
+    assert told["synthesize_ms"]["n"] == told["synthesize_1080p_ms"]["n"] == 2
+    assert set(told["stages_ms"]) == set(STAGES) and min(told["stages_ms"].values()) > 0
+    (frame,) = bench.large_frames(hand, 1, 1)
+    assert frame.mask.shape == (1080, 1920) and frame.labels() == [1] and (frame.depth > 0).mean() > 0.9
 
 
 def test_wrist_problems_are_the_seeds(hand):

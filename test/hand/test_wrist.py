@@ -9,6 +9,7 @@ from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.grasp import WristStatus
 from gmi_ros.hand import problem
 from gmi_ros.hand.barrett import HANDS, load_hand
+from gmi_ros.hand.descent import QUICK
 from gmi_ros.hand.reference import scipy_reference
 from gmi_ros.hand.starts import N_STARTS, default_starts
 from gmi_ros.hand.wrist import align_wrist, solve_wrist
@@ -122,6 +123,25 @@ def test_the_answer_turns_with_the_frame_and_does_not_depend_on_the_batch():
     np.testing.assert_allclose(alone.joints[0], here.joints[3], atol=1e-6)
     again = solve_wrist(HAND, points, normals, WEIGHT)
     assert all(np.array_equal(a, b) for a, b in zip(here, again))
+
+
+def test_a_quick_search_finds_the_same_minima():
+    points, normals = noisy(500, 12)
+    exact, quick = (solve_wrist(HAND, points, normals, WEIGHT, **kind) for kind in ({}, {"effort": QUICK}))
+    farther = np.sqrt(quick.cost) - np.sqrt(exact.cost)  # [m]
+    assert farther.min() > -1e-7 and (farther < 1e-5).mean() >= 0.99
+    _, _, points, normals = made(HAND, 500, 13)
+    assert (solve_wrist(HAND, points, normals, WEIGHT, effort=QUICK).residual.max(axis=1) < 1e-4).mean() >= 0.99
+
+
+@pytest.mark.parametrize("kind", [{}, {"effort": QUICK}], ids=["exact", "quick"])
+def test_a_sample_has_the_same_answer_to_the_bit_in_whatever_company(kind):
+    points, normals = noisy(70, 14)
+    together = solve_wrist(HAND, points, normals, WEIGHT, **kind)
+    order = np.random.default_rng(14).permutation(70)
+    for rows in (order, order[:17], order[:1]):
+        some = solve_wrist(HAND, points[rows], normals[rows], WEIGHT, **kind)
+        assert all(np.array_equal(all_[rows], part) for all_, part in zip(together, some, strict=True))
 
 
 def test_the_pads_come_against_the_outward_normals():
