@@ -1,0 +1,161 @@
+"""docs/safety.md: every claim names a test that exists, and what happens when the node's process ends is tried."""
+
+import ast
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from doc_pages import ROOT, read, rows, spans
+
+TEST = re.compile(r"^(test/[\w/]+\.py)::(\w+)$")
+
+
+def named_tests(page: str) -> list[str]:
+    """Every `test/file.py::name` in a page."""
+    return [span for span in spans(read(page)) if span.startswith("test/") and "::" in span]
+
+
+@pytest.mark.parametrize("page", ["safety.md", "security.md"])
+def test_the_named_tests_exist(page):
+    names = named_tests(page)
+    assert len(names) >= 5
+    for name in names:
+        path, function = TEST.match(name).groups()
+        tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+        assert function in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}, name
+
+
+def test_every_claim_of_the_table_has_a_test():
+    claims = rows(read("safety.md"), "## What it does, and the test that shows it")
+    assert len(claims) >= 15
+    for claim in claims:
+        assert TEST.match(spans(claim[-1])[0]), claim
+
+
+def test_every_parameter_named_on_the_page_exists():
+    settings = pytest.importorskip("gmi_ros.ros.settings")
+    known = {field for kind in (settings.NodeSettings, settings.RecorderSettings) for field in kind.__annotations__}
+    named = [name for row in rows(read("safety.md"), "## The parameters that matter") for name in spans(row[0])]
+    assert set(named) <= known and len(named) >= 10
+
+
+class Process:
+    """grasp_synthesizer as a process of its own, asked through the middleware, with a slow hand beside it."""
+
+    def __init__(self, live, weights):
+        from gmi_ros.ros.frame_source import TOPICS
+        from gmi_ros.ros.mock_hand import MockHand
+        from gmi_ros.srv import SynthesizeGrasp
+
+        self.live, self.request = live, SynthesizeGrasp.Request(seed=1, execute=True)
+        self.hand = live.spin(MockHand("slow", context=live.context))
+        self.user = live.node("user")
+        self.client = self.user.create_client(SynthesizeGrasp, "synthesize_grasp")
+        self.cameras = [self.user.create_publisher(kind, name, 5) for kind, name in TOPICS]
+        given = {
+            "model": f"'{weights}'",
+            "n_samples": 8,
+            "inference_threads": 1,
+            "request_timeout": 20.0,
+            "max_age": 20.0,
+            "allow_execution": "true",
+        }
+        words = [word for name, value in given.items() for word in ("-p", f"{name}:={value}")]
+        command = [sys.executable, "-m", "gmi_ros.ros.start_node", "grasp_synthesizer", "--ros-args", *words]
+        self.process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def execute(self) -> None:
+        """Until a goal is taken; the hand needs 5 s for every phase of it."""
+        from ros_fixtures import draw_frame
+
+        from gmi_ros.core.frame import Frame
+        from gmi_ros.ros.convert import frame_messages
+
+        self.live.until(lambda: all(p.get_subscription_count() for p in self.cameras), "the inputs", 60.0)
+        end, drawn = time.monotonic() + 60.0, draw_frame()
+        while not self.hand.goals:
+            assert time.monotonic() < end, "no goal was taken"
+            stamp = self.user.get_clock().now().nanoseconds
+            frame = Frame(drawn.rgb, drawn.depth, drawn.mask, drawn.intrinsics, stamp, drawn.frame_id)
+            for publisher, message in zip(self.cameras, frame_messages(frame), strict=True):
+                publisher.publish(message)
+            answer = self.live.call(self.client, self.request, timeout=30.0)
+            if answer.goal_accepted:
+                break
+
+    def end(self, number: int) -> None:
+        """Send a signal and wait for the end."""
+        self.process.send_signal(number)
+        self.process.wait(20.0)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(20.0)
+
+
+@pytest.fixture
+def process(live, weights):
+    """A `Process`, ended after the test."""
+    running = Process(live, weights)
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """Reasons that the mock hand ends with."""
+    from gmi_ros.ros import mock_hand
+
+    reasons, result = [], mock_hand.execution_result
+
+    def note(goal, reason, *more):
+        reasons.append(reason)
+        return result(goal, reason, *more)
+
+    monkeypatch.setattr(mock_hand, "execution_result", note)
+    return reasons
+
+
+@pytest.mark.ros
+@pytest.mark.parametrize("number, cancels", [(signal.SIGINT, True), (signal.SIGKILL, False)])
+def test_a_hand_is_told_to_stop_when_the_process_is_asked_to_end_but_not_when_it_is_killed(
+    process, told, number, cancels
+):
+    process.execute()
+    assert not told
+    process.end(number)
+    if cancels:
+        process.live.until(lambda: told == ["cancelled"], "the hand to be told", 4.0)
+        assert process.process.returncode == 0
+    else:
+        time.sleep(1.0)  # a cancel takes milliseconds, the phase five seconds
+        assert not told
+
+
+@pytest.mark.ros
+def test_a_goal_that_is_accepted_too_late_is_cancelled(live, make_robot, told, monkeypatch):
+    from gmi_ros.core.errors import ErrorCode
+    from gmi_ros.ros.mock_hand import MockHand
+    from gmi_ros.srv import SynthesizeGrasp
+
+    deciding, gate, take = threading.Event(), threading.Event(), MockHand._on_goal
+
+    def slow_to_decide(hand, goal):
+        deciding.set()
+        assert gate.wait(20.0)
+        return take(hand, goal)
+
+    monkeypatch.setattr(MockHand, "_on_goal", slow_to_decide)
+    robot = make_robot(allow_execution=True, request_timeout=3.0)
+    live.spin(MockHand("slow", context=live.context))
+    robot.show()
+    answer = live.call(robot.client, SynthesizeGrasp.Request(seed=1, execute=True))
+    assert deciding.is_set()
+    assert answer.error_code == ErrorCode.TIMEOUT and not answer.goal_accepted and "accepts later" in answer.message
+    gate.set()
+    live.until(lambda: told == ["cancelled"], "the late goal to be cancelled", 4.0)
