@@ -6,6 +6,7 @@ import numpy as np
 
 from gmi_ros.hand.barrett import BarrettHand
 from gmi_ros.hand.quadratic import Place, Quadratic, place, quadratic, turned
+from gmi_ros.hand.starts import N_STARTS
 
 AT_BOUND = 1e-9  # [rad]
 _FIRST_DAMPING = 1e-3  # relative to the diagonal of the normal equations
@@ -17,19 +18,20 @@ _BEYOND_HOPE = 100.0  # a start that trails by more than this many of its last N
 
 @dataclass(frozen=True)
 class Effort:
-    """How far a descent goes.
+    """How far a search goes.
 
-    tolerance: a search ends when its next step promises to lower the cost by less than this squared [m].
-    steps: at most. trial: after this many steps only the best start of each sample goes on; 0 = all go on to the end.
+    starts: of each sample. trial: after this many steps only the best of them goes on; 0 = all go on to the end.
+    steps: at most. tolerance: it ends when the next step promises to lower the cost by less than this squared [m].
     """
 
-    tolerance: float
-    steps: int
+    starts: int
     trial: int
+    steps: int
+    tolerance: float
 
 
-EXACT = Effort(1e-7, 200, 0)
-QUICK = Effort(3e-5, 12, 4)  # far below what a camera sees, and seldom another minimum
+EXACT = Effort(starts=N_STARTS, trial=0, steps=200, tolerance=1e-7)
+QUICK = Effort(starts=4, trial=3, steps=16, tolerance=3e-5)  # far below what a camera sees; seldom another minimum
 
 
 def minimise(

@@ -4,6 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from gmi_ros.core.grasp import JOINTS
 from gmi_ros.hand.barrett import BarrettHand
 from gmi_ros.hand.problem import checked
 
@@ -16,11 +17,12 @@ _PAIRS = ((0, 1), (1, 2), (2, 0))
 
 
 def default_starts(hand: BarrettHand, points, normals, normal_weight: float, count: int = N_STARTS) -> np.ndarray:
-    """Postures (n, count, 4) [rad] within the soft limits from which to solve Eq. 7 for each sample.
+    """Postures (n, count, 4) [rad] within the soft limits from which to solve Eq. 7 for each sample, nearest first.
 
     A rigid motion changes neither the distances between the contacts nor how the normals stand to the triangle, so
     these are compared with a library of postures without looking for a wrist pose. The range of the spread is cut into
-    `count` parts and the nearest posture of each part is taken, so that the starts differ.
+    N_STARTS parts and the nearest posture of each part is taken, so that the starts differ; of these the nearest
+    `count`.
 
     points, normals: (n, 3, 3), normals outward of the object.
 
@@ -30,16 +32,18 @@ def default_starts(hand: BarrettHand, points, normals, normal_weight: float, cou
     points, normals = checked("points", points, (3, 3)), checked("normals", normals, (3, 3))
     # However small their weight, the normals tell solutions with equal tips apart: they must count in the choice.
     weight = max(float(normal_weight), _LEAST_WEIGHT) if normal_weight else 0.0
-    postures, known, half_squares = _library(hand, count, weight)
+    postures, known, half_squares = _library(hand, weight)
     wanted = _invariants(points, -normals, weight)  # (n, d)
-    best = np.empty((len(wanted), count), int)
+    starts = np.empty((len(wanted), count, len(JOINTS)))
     for first in range(0, len(wanted), _AT_ONCE):
         rows = slice(first, first + _AT_ONCE)
         # -|a - b|^2 / 2 without |a|^2, which is the same for every posture.
-        likeness = wanted[rows] @ known  # (count, rows, k)
+        likeness = wanted[rows] @ known  # (parts, rows, k)
         likeness -= half_squares
-        best[rows] = likeness.argmax(axis=-1).T
-    return postures[np.arange(count), best]
+        nearest = np.argsort(-likeness.max(axis=-1), axis=0, kind="stable")[:count]  # (count, rows)
+        chosen = np.take_along_axis(likeness.argmax(axis=-1), nearest, axis=0)
+        starts[rows] = postures[nearest, chosen].swapaxes(0, 1)
+    return starts
 
 
 def _invariants(points, inward, weight: float) -> np.ndarray:
@@ -56,14 +60,13 @@ def _invariants(points, inward, weight: float) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def _library(hand: BarrettHand, count: int, weight: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Postures (count, k, 4) by part of the spread's range; what is invariant of them (count, d, k), half its squares
-    (count, 1, k)."""
+def _library(hand: BarrettHand, weight: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Postures (p, k, 4) by part of the spread, what is invariant of them (p, d, k), and half its squares (p, 1, k)."""
     (low, high), inner = hand.limits[0], hand.limits[1]
-    spreads = low + (high - low) * (np.arange(count) + 0.5) / count
+    spreads = low + (high - low) * (np.arange(N_STARTS) + 0.5) / N_STARTS
     # Cell centres: a start on a limit would have to leave it first.
     angles = inner[0] + (inner[1] - inner[0]) * (np.arange(_PER_JOINT) + 0.5) / _PER_JOINT
     grid = np.stack(np.meshgrid(spreads, angles, angles, angles, indexing="ij"), axis=-1)
-    postures = grid.reshape(count, -1, 4)
-    known = np.moveaxis(_invariants(hand.tips(postures), hand.pad_normals(postures), weight), 1, 2)  # (count, d, k)
+    postures = grid.reshape(N_STARTS, -1, len(JOINTS))
+    known = np.moveaxis(_invariants(hand.tips(postures), hand.pad_normals(postures), weight), 1, 2)  # (p, d, k)
     return postures, np.ascontiguousarray(known), 0.5 * (known**2).sum(axis=1, keepdims=True)
