@@ -9,10 +9,9 @@ from gmi_ros.hand.quadratic import Place, Quadratic, place, quadratic, turned
 from gmi_ros.hand.starts import N_STARTS
 
 AT_BOUND = 1e-9  # [rad]
-_FIRST_DAMPING = 1e-3  # relative to the diagonal of the normal equations
+_FIRST_DAMPING = 1e-2  # relative to the diagonal of the normal equations
 _MAX_DAMPING = 1e10  # no descent however short the step
 _LEAST_PIVOT = 1e-14  # of the largest diagonal element
-_CREEPING = 0.1  # share of the cost: Gauss-Newton steps that promise less give way to Newton's
 _BEYOND_HOPE = 100.0  # a start that trails by more than this many of its last Newton decrease is dropped
 
 
@@ -31,7 +30,7 @@ class Effort:
 
 
 EXACT = Effort(starts=N_STARTS, trial=0, steps=200, tolerance=1e-7)
-QUICK = Effort(starts=4, trial=3, steps=16, tolerance=3e-5)  # far below what a camera sees; seldom another minimum
+QUICK = Effort(starts=6, trial=3, steps=16, tolerance=3e-5)  # far below what a camera sees; seldom another minimum
 
 
 def minimise(
@@ -39,8 +38,8 @@ def minimise(
 ) -> tuple[np.ndarray, ...]:
     """Rotations (3, 3, m), joints (4, m) and costs (m,) of m searches, the `n_starts` of one sample side by side.
 
-    Where contacts cannot all be met, Gauss-Newton creeps: once its steps promise little, Newton's take over, and hand
-    back whenever one fails to descend. What becomes of a sample does not depend on the others.
+    Where contacts cannot all be met, Gauss-Newton creeps: Newton's steps take over from the first one, and hand back for
+    one step whenever one fails to descend. What becomes of a sample does not depend on the others.
 
     Args:
         targets: (3, 6, m) as `quadratic.place` takes them. rotation: (3, 3, m) and joints: (4, m) to start from, within
@@ -68,7 +67,7 @@ def minimise(
         better = gain > 0
         done = (np.abs(predicted) < enough) & (damping < 1) | (damping > _MAX_DAMPING)
         damping = np.where(better, np.where(gain > 0.75 * predicted, damping * 0.1, damping), damping * 8)
-        newton = better & (newton | (predicted < _CREEPING * here.cost))
+        newton = better
         here = _kept(there, here, np.flatnonzero(~better))
 
         final[2][active] = here.cost
