@@ -98,10 +98,11 @@ def fit_table(frame: Frame, object_frame: ObjectFrame) -> Table | None:
         return None
     normals = normals[lengths > 1e-9] / lengths[lengths > 1e-9, None]
     offsets = np.einsum("ti,ti->t", normals, corners[lengths > 1e-9, 0])
+    few = points.astype(np.float32)  # enough for counting
     counts = []
     for first in range(0, len(normals), _TRIALS_AT_ONCE):
         some = slice(first, first + _TRIALS_AT_ONCE)
-        counts.append(_near(points, normals[some], offsets[some]).sum(axis=1))
+        counts.append(np.count_nonzero(_near(few, normals[some], offsets[some]), axis=1))
     winner = int(np.argmax(np.concatenate(counts)))
     best = _near(points, normals[winner : winner + 1], offsets[winner : winner + 1])[0]
     if best.mean() < _PLANE_SHARE:
@@ -114,8 +115,11 @@ def fit_table(frame: Frame, object_frame: ObjectFrame) -> Table | None:
 
 
 def _near(points: np.ndarray, normals: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Which of the points (n, 3) lie on each of the planes, (t, n)."""
-    return np.abs(normals @ points.T - offsets[:, None]) < _PLANE_TOLERANCE
+    """Which of the points (n, 3) lie on each of the planes, (t, n); reckoned with the points' precision."""
+    normals, offsets = normals.astype(points.dtype), offsets.astype(points.dtype)
+    distance = normals @ points.T
+    distance -= offsets[:, None]
+    return np.abs(distance, out=distance) < _PLANE_TOLERANCE
 
 
 def _around(frame: Frame, object_frame: ObjectFrame) -> tuple[slice, slice]:

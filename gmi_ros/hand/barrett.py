@@ -210,23 +210,38 @@ class BarrettHand:
             segments (..., n, 2, 3) [m] in {P} and radii (n,) [m]: the palm's, then of each finger F1, F2, F3 the
             knuckle's (F3's is part of the palm), the inner link's and the outer link's.
         """
-        links = self.links
-        knuckle, inner, outer_frame = (
-            self.knuckle_frames(joints),
-            self.inner_frames(joints),
-            self.distal_frames(joints, outer),
-        )
-        leading = knuckle.shape[:-3]
-        segments = [np.broadcast_to(links.palm.envelope, (*leading, *links.palm.envelope.shape))]
+        k, links = self.kinematics, self.links
+        spread, a2, a3 = self._angles(joints, outer)
+        base = np.full(3, k.spread_axis_height)
+        # The knuckle's y and z, turned into those of a link that lies level.
+        level = links.knuckle.envelope[..., [0, 2, 1]] * [1, 1, -1]
+        parts = [
+            self._ends(spread, np.zeros_like(a2), np.zeros(3), base, level),
+            self._ends(spread, a2 - np.radians(k.inner_offset_deg), np.full(3, k.knuckle_reach), base + k.knuckle_rise,
+                       links.inner.envelope),
+            self._ends(spread, a3, *self._planar(a2, a3, 0.0, 0.0), links.outer.envelope),
+        ]  # fmt: skip
+        segments = [np.broadcast_to(links.palm.envelope, (*a2.shape[:-1], *links.palm.envelope.shape))]
         radii = [links.palm.envelope_radii]
         for finger in range(len(FINGERS)):
-            chain = [(knuckle, links.knuckle), (inner, links.inner), (outer_frame, links.outer)]
-            for frames, link in chain[0 if self.kinematics.spread_sign[finger] else 1 :]:
-                pose = frames[..., finger, :, :]
-                ends = link.envelope.reshape(-1, 3) @ np.swapaxes(pose[..., :3, :3], -1, -2) + pose[..., None, :3, 3]
-                segments.append(ends.reshape(*leading, *link.envelope.shape))
+            chain = list(zip(parts, (links.knuckle, links.inner, links.outer), strict=True))
+            for ends, link in chain[0 if k.spread_sign[finger] else 1 :]:
+                segments.append(ends[..., finger, :, :, :])
                 radii.append(link.envelope_radii)
         return np.concatenate(segments, axis=-3), np.concatenate(radii)
+
+    def _ends(self, spread, angle, radial, up, envelope) -> np.ndarray:
+        """An envelope (k, 2, 3) of links as `_link_pose` places them, (..., 3, k, 2, 3) [m] in {P}: for all fingers."""
+        x, y, z = np.moveaxis(envelope, -1, 0)  # (k, 2)
+        direction = self._direction(spread)[..., None, None, :]  # (..., 3, 1, 1, 2)
+        cosine, sine = (part[..., None, None] for part in (np.cos(angle), np.sin(angle)))  # (..., 3, 1, 1)
+        ends = np.empty((*angle.shape, *envelope.shape))
+        across = radial[..., None, None] + cosine * x - sine * y
+        np.multiply(across[..., None], direction, out=ends[..., :2])
+        ends[..., 0] += z * direction[..., 1] + (self.kinematics.spread_axis_offset * self._spread_sign)[:, None, None]
+        ends[..., 1] -= z * direction[..., 0]
+        ends[..., 2] = up[..., None, None] + sine * x + cosine * y
+        return ends
 
     def _angles(self, joints, outer) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Spread (..., 1), and the angles a2, a3 (..., 3) of inner and outer link above the palm's plane [rad]."""

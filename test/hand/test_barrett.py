@@ -114,6 +114,22 @@ def test_frames_are_rigid_and_carry_the_tip(hand):
     np.testing.assert_allclose(distal[..., :3, 1], hand.pad_normals(joints, outer), atol=1e-12)
 
 
+def test_segments_are_the_envelopes_in_their_links_frames(hand):
+    joints = postures(hand, 20)
+    outer = np.random.default_rng(5).uniform(0, 0.8, (20, 3))
+    segments, radii = hand.link_segments(joints, outer)
+    expected, known = [np.repeat(hand.links.palm.envelope[None], 20, axis=0)], [hand.links.palm.envelope_radii]
+    frames = [hand.knuckle_frames(joints), hand.inner_frames(joints), hand.distal_frames(joints, outer)]
+    for finger in range(3):
+        for pose, link in zip(frames, (hand.links.knuckle, hand.links.inner, hand.links.outer), strict=True):
+            if finger < 2 or link is not hand.links.knuckle:  # F3's is part of the palm
+                ends = np.einsum("nij,kej->nkei", pose[:, finger, :3, :3], link.envelope)
+                expected.append(ends + pose[:, finger, None, None, :3, 3])
+                known.append(link.envelope_radii)
+    np.testing.assert_allclose(segments, np.concatenate(expected, axis=1), atol=1e-12)
+    np.testing.assert_array_equal(radii, np.concatenate(known))
+
+
 def test_the_outer_axis_is_fixed_in_the_inner_link(hand):
     joints = postures(hand, 20)
     inner, distal = hand.inner_frames(joints), hand.distal_frames(joints)
