@@ -10,6 +10,7 @@ from torch import nn
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.settings import Settings
 from gmi_ros.learning.config import from_dict, to_dict
+from gmi_ros.learning.devices import device_named
 from gmi_ros.learning.files import check_tensors, read_tensors, write_together
 from gmi_ros.learning.model import GraspModel
 from gmi_ros.learning.networks import NETWORKS
@@ -41,16 +42,16 @@ def architecture_of(network: nn.Module) -> str:
     return next(name for name, kind in NETWORKS.items() if kind is type(network))
 
 
-def load(folder: Path) -> GraspModel:
-    """Read a folder written by `save` for inference, strictly.
+def load(folder: Path, device: str = "cpu") -> GraspModel:
+    """Read a folder written by `save` for inference on a device (cpu, cuda, auto), strictly.
 
     Raises:
         GmiError: WEIGHTS_MISSING, naming the folder and the files it lacks; WEIGHTS_DAMAGED where the config is of
             another architecture or version, or the weights are cut off, do not fit it, are not finite or were
-            changed since they were saved.
+            changed since they were saved; BAD_SETTING for a GPU that is not there.
     """
     network, digest = load_network(folder)
-    return GraspModel(network, digest[:16])
+    return GraspModel(network, digest[:16], device_named(device))
 
 
 def load_network(folder: Path) -> tuple[nn.Module, str]:

@@ -27,14 +27,15 @@ class GraspSamples:
 
 
 class GraspModel:
-    """Wraps a network for inference on the CPU. It takes the network over: its weights are folded in place.
+    """Wraps a network for inference. It takes the network over: its weights are folded in place.
 
     hash: 16 hex digits of the weights' SHA-256.
     """
 
-    def __init__(self, network: nn.Module, weights_hash: str):
+    def __init__(self, network: nn.Module, weights_hash: str, device: torch.device = torch.device("cpu")):
         fold(network)
-        self._network = network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+        self._network = network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
+        self._device = device
         self.hash = weights_hash
 
     @property
@@ -47,19 +48,19 @@ class GraspModel:
 
         A sample is the decoder's mean at a z from the prior, without output noise, its normals made unit again; the
         density is that of the mean as the network gave it. The CNNs run once. The same image, n, seed and number of
-        torch threads give the same bits, whatever was called before.
+        torch threads give the same bits on a CPU, whatever was called before; a GPU draws other numbers.
 
         Raises:
             GmiError: BAD_REQUEST for an n or seed out of bounds, or an image of another shape or with NaN.
         """
         _check(image, n, seed)
-        generator = torch.Generator().manual_seed(int(seed))
-        pixels = torch.from_numpy(np.array(image, dtype=np.float32, order="C")[None]).permute(0, 3, 1, 2)
+        generator = torch.Generator(self._device).manual_seed(int(seed))
+        pixels = torch.from_numpy(np.array(image, dtype=np.float32, order="C")[None]).to(self._device)
         with torch.inference_mode():
-            grasps = self._network(pixels)
+            grasps = self._network(pixels.permute(0, 3, 1, 2))
             centres = grasps.centres(n, generator)  # (1, n, 18) standardised
-            log_density = grasps.density(centres)[0]
-            vectors = self._network.normaliser.restore_grasp(centres)[0].numpy().astype(float).reshape(n, 2, 3, 3)
+            log_density = grasps.density(centres)[0].cpu()
+            vectors = self._network.normaliser.restore_grasp(centres)[0].cpu().numpy().astype(float).reshape(n, 2, 3, 3)
         contacts, normals = vectors[:, 0], vectors[:, 1]
         lengths = np.linalg.norm(normals, axis=-1, keepdims=True)
         return GraspSamples(contacts, normals / np.maximum(lengths, 1e-12), log_density.numpy().astype(float))

@@ -14,6 +14,7 @@ from gmi_ros.learning import checkpoint
 from gmi_ros.learning.card import card
 from gmi_ros.learning.config import TrainingConfig, to_dict
 from gmi_ros.learning.dataset import BalancedSampler, GraspData, split_pairs
+from gmi_ros.learning.devices import device_named
 from gmi_ros.learning.files import write_together
 from gmi_ros.learning.layers import VisualFeatures
 from gmi_ros.learning.networks import NETWORKS
@@ -78,7 +79,7 @@ class _Run:
     def __init__(self, config: TrainingConfig, data: GraspData, out_dir: Path, members: Team, progress: bool):
         self.config, self.data, self.out_dir, self.team, self.progress = config, data, out_dir, members, progress
         self.share = members.share(config.batch_size)
-        self.device = _device(config.device)
+        self.device = device_named(config.device)
         self.train_pairs, self.validation_pairs = split_pairs(
             data, config.validation_fraction, config.seed, config.pairs
         )
@@ -182,13 +183,6 @@ class _Run:
             "parameters": sum(p.numel() for p in self.state.network.parameters()),
             "seconds": sum(epoch["seconds"] for epoch in self.state.history),
         }
-
-
-def _device(name: str) -> torch.device:
-    there = torch.cuda.is_available()
-    if name == "cuda" and not there:
-        raise GmiError(ErrorCode.BAD_SETTING, "device is cuda, but torch sees no GPU here; use auto or cpu")
-    return torch.device("cuda" if there and name != "cpu" else "cpu")
 
 
 def _wants_bfloat16(precision: str, device: torch.device) -> bool:

@@ -42,7 +42,7 @@ def make_configuration(node: Node, settings: NodeSettings, synthesis: SynthesisS
     given = None if settings.camera_pose == NO_POSE else pose_of("camera_pose", settings.camera_pose)
     torch.set_num_threads(synthesis.inference_threads)
     folder = Path(settings.model).expanduser() if settings.model else _shipped_model()
-    model = load(folder)
+    model = load(folder, settings.device)
     # The first call takes longer than all that follow, and would find out about weights that do not fit.
     model.sample(np.zeros((64, 64, 5), np.float32), synthesis.n_samples, 1)
     return Configuration(load_hand(settings.hand), model, folder, Transforms(node, settings.target_frame, given))

@@ -5,6 +5,7 @@ import threading
 from pathlib import Path
 
 import pytest
+import torch  # noqa: F401  in a condition below
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 
@@ -141,3 +142,9 @@ def test_a_frame_that_nobody_can_transform_to_is_told_where_there_is_no_tf2(make
     answer = robot.ask()
     assert answer.error_code == ErrorCode.BAD_SETTING and "base_link" in answer.message
     assert "camera_pose" in answer.message and Manager(robot).state() == UNCONFIGURED
+
+
+@pytest.mark.skipif("torch.cuda.is_available()", reason="there is a GPU")
+def test_a_gpu_that_is_asked_for_and_not_there_is_told(make_robot):
+    answer = make_robot(device="cuda", wait=False).ask()
+    assert answer.error_code == ErrorCode.BAD_SETTING and "no GPU" in answer.message
