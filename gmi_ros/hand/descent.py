@@ -30,7 +30,7 @@ class Effort:
 
 
 EXACT = Effort(starts=N_STARTS, trial=0, steps=200, tolerance=1e-7)
-QUICK = Effort(starts=6, trial=3, steps=16, tolerance=3e-5)  # far below what a camera sees; seldom another minimum
+QUICK = Effort(starts=4, trial=3, steps=16, tolerance=3e-5)  # far below what a camera sees; seldom another minimum
 
 
 def minimise(

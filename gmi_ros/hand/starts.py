@@ -34,16 +34,16 @@ def default_starts(hand: BarrettHand, points, normals, normal_weight: float, cou
     weight = max(float(normal_weight), _LEAST_WEIGHT) if normal_weight else 0.0
     postures, known, half_squares = _library(hand, weight)
     wanted = _invariants(points, -normals, weight)  # (n, d)
-    starts = np.empty((len(wanted), count, len(JOINTS)))
+    chosen = np.empty((len(wanted), N_STARTS), int)  # of each part's postures
+    best = np.empty(chosen.shape)
     for first in range(0, len(wanted), _AT_ONCE):
         rows = slice(first, first + _AT_ONCE)
         # -|a - b|^2 / 2 without |a|^2, which is the same for every posture.
         likeness = wanted[rows] @ known  # (parts, rows, k)
         likeness -= half_squares
-        nearest = np.argsort(-likeness.max(axis=-1), axis=0, kind="stable")[:count]  # (count, rows)
-        chosen = np.take_along_axis(likeness.argmax(axis=-1), nearest, axis=0)
-        starts[rows] = postures[nearest, chosen].swapaxes(0, 1)
-    return starts
+        chosen[rows], best[rows] = likeness.argmax(axis=-1).T, likeness.max(axis=-1).T
+    parts = np.argsort(-best, axis=1, kind="stable")[:, :count]  # (n, count) nearest first
+    return postures[parts, np.take_along_axis(chosen, parts, axis=1)]
 
 
 def _invariants(points, inward, weight: float) -> np.ndarray:
