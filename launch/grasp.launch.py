@@ -25,13 +25,13 @@ def start_nodes(context: LaunchContext) -> list[Node]:
     values = {a.name: context.launch_configurations[a.name] for a in ARGUMENTS}
     return [
         Node(
-            package="gmi_ros",
+            package=start.package,
             executable=start.name,
             name=start.name,
             namespace=start.namespace or None,
             parameters=[*start.parameter_files, dict(start.parameters)],
             remappings=list(start.remappings),
-            arguments=["--ros-args", "--log-level", start.log_level],
+            arguments=[*start.arguments, "--ros-args", "--log-level", start.log_level],
             output="screen",
         )
         for start in node_starts(values)

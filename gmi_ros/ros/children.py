@@ -1,6 +1,7 @@
 """Child processes: started in a group of their own, watched, their log lines forwarded, ended whatever happens."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import gmi_ros
 from gmi_ros.core.errors import ErrorCode, GmiError
-from gmi_ros.ros.processes import NodeStart
+from gmi_ros.ros.processes import PACKAGE, NodeStart
 
 _KEPT_LINES = 40
 _PATIENCE = ((signal.SIGINT, 5.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0))  # what is tried, and for how long [s]
@@ -83,9 +84,8 @@ class Children:
         return child
 
     def start_node(self, node: NodeStart, environment: dict[str, str] | None = None) -> Child:
-        """Start one of our nodes."""
-        command = [sys.executable, "-m", "gmi_ros.ros.start_node", node.name, *node.ros_arguments]
-        return self.start(node.name, command, environment)
+        """Start a node. Raises as `node_command`."""
+        return self.start(node.name, node_command(node), environment)
 
     def check(self) -> None:
         """Raise if a child has died.
@@ -114,6 +114,25 @@ class Children:
         for child in self.children:
             child.signal(signal.SIGKILL)  # what a dead child left of its group
         self.children.clear()
+
+
+def node_command(node: NodeStart) -> list[str]:
+    """What starts a node: one of ours by its module, another package's by its name.
+
+    Raises:
+        GmiError: BAD_SETTING where the other package's executable is not to be found.
+    """
+    if node.package == PACKAGE:
+        command = [sys.executable, "-m", "gmi_ros.ros.start_node", node.name]
+    elif (found := shutil.which(node.name)) is not None:
+        command = [found]
+    else:
+        raise GmiError(
+            ErrorCode.BAD_SETTING,
+            f"{node.name} is not installed (it comes with ROS distributions, package {node.package}, and not from "
+            "PyPI): start without it",
+        )
+    return [*command, *node.arguments, *node.ros_arguments]
 
 
 def _environment() -> dict[str, str]:

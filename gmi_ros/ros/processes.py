@@ -9,9 +9,14 @@ from dataclasses import dataclass, field
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.resources import resource
+from gmi_ros.experience.topics import TRANSPORTS
+from gmi_ros.ros.cameras import Camera, CameraTopics, load_camera
 
 IMAGE_PROFILE = "config/fastdds.xml"
-SYNTHESIZER, RECORDER, SIM_CELL = "grasp_synthesizer", "experience_recorder", "sim_cell"
+RVIZ_CONFIG = "config/rviz/grasp.rviz"
+PACKAGE = "gmi_ros"
+SYNTHESIZER, RECORDER, SIM_CELL, RVIZ = "grasp_synthesizer", "experience_recorder", "sim_cell", "rviz2"
+DEFAULT_CAMERA = "realsense"
 
 
 @dataclass(frozen=True)
@@ -24,20 +29,37 @@ class Argument:
     choices: tuple[str, ...] = ()
 
 
+_SHOWN = ("markers", "wrist_pose", "network_view")  # outputs in RViz
 _YES_NO = ("true", "false")
 ARGUMENTS = (
-    Argument("rgb_topic", "/camera/color/image_raw", "colour images of the camera (not with sim)"),
-    Argument("depth_topic", "/camera/aligned_depth_to_color/image_raw", "depth registered to them (not with sim)"),
-    Argument("camera_info_topic", "/camera/color/camera_info", "intrinsics of the colour camera (not with sim)"),
-    Argument("mask_topic", "/segmentation/mask", "segmentation masks (not with sim)"),
+    Argument(
+        "camera",
+        "",
+        "preset of topics and parameters: azure_kinect, kinect_v1, realsense, zed, or a YAML file of that form; empty = "
+        f"{DEFAULT_CAMERA}, or none where the topics of rgb, depth and camera_info are given (not with sim)",
+    ),
+    Argument("rgb_topic", "", "colour images; empty = the preset's (not with sim)"),
+    Argument("depth_topic", "", "depth registered to them; empty = the preset's (not with sim)"),
+    Argument("camera_info_topic", "", "intrinsics of the colour camera; empty = the preset's (not with sim)"),
+    Argument("mask_topic", "", "segmentation masks; empty = the preset's, /segmentation/mask (not with sim)"),
+    Argument(
+        "rgb_transport",
+        "",
+        "image_transport of the colour images, whose topic is named without its ending; empty = the preset's, raw",
+        ("", *TRANSPORTS["rgb"]),
+    ),
+    Argument("depth_transport", "", "the same of the depth", ("", *TRANSPORTS["depth"])),
+    Argument("mask_transport", "", "the same of the masks", ("", *TRANSPORTS["mask"])),
     Argument("sim", "false", "also start the simulated cell, feed from it and allow execution in it", _YES_NO),
     Argument("record", "true", "also start experience_recorder", _YES_NO),
+    Argument("rviz", "false", "also start RViz with what the nodes show", _YES_NO),
+    Argument("autostart", "true", "configure and activate grasp_synthesizer at once", _YES_NO),
     Argument("allow_execution", "false", "let /synthesize_grasp send goals to execute_grasp; true with sim", _YES_NO),
     Argument("hand", "bh280", "model of the hand", ("bh262", "bh280", "bh282")),
     Argument("model", "", "folder of the network's weights; empty = the shipped ones"),
     Argument("target_frame", "", "frame of the answers; empty = the image's"),
     Argument("store", "", "file of the experience store; empty = ~/.local/share/gmi_ros/experience.db"),
-    Argument("params_file", "", "YAML of parameters that is read after the package's own"),
+    Argument("params_file", "", "YAML of parameters that is read after the package's own and the preset's"),
     Argument("namespace", "", "namespace of all nodes"),
     Argument("use_sim_time", "false", "follow /clock, as when a bag is played with --clock", _YES_NO),
     Argument("log_level", "info", "of all nodes", ("debug", "info", "warn", "error")),
@@ -46,14 +68,19 @@ ARGUMENTS = (
 
 @dataclass(frozen=True)
 class NodeStart:
-    """One node to start: its executable and name, parameter files (in order), parameters over them, remappings."""
+    """One node to start: its executable and name, parameter files (in order), parameters over them, remappings.
+
+    package: whose executable it is. arguments: what stands before `--ros-args`.
+    """
 
     name: str
-    parameter_files: tuple[str, ...]
+    parameter_files: tuple[str, ...] = ()
     parameters: Mapping[str, str | float | bool | int | list[str]] = field(default_factory=dict)
     remappings: tuple[tuple[str, str], ...] = ()
     namespace: str = ""
     log_level: str = "info"
+    package: str = PACKAGE
+    arguments: tuple[str, ...] = ()
 
     @property
     def ros_arguments(self) -> list[str]:
@@ -79,42 +106,80 @@ def node_starts(values: Mapping[str, str]) -> list[NodeStart]:
     """The nodes that these arguments ask for.
 
     Raises:
-        GmiError: BAD_SETTING for a value that is not one of an argument's choices; FILE_NOT_FOUND for params_file.
+        GmiError: BAD_SETTING for a value that is not one of an argument's choices, or an unknown camera;
+            FILE_NOT_FOUND for params_file or the camera's file.
     """
     values = {**defaults(), **values}
     for argument in ARGUMENTS:
         if argument.choices and values[argument.name] not in argument.choices:
             raise GmiError(
                 ErrorCode.BAD_SETTING,
-                f"{argument.name} must be one of {', '.join(argument.choices)}, got {values[argument.name]!r}",
+                f"{argument.name} must be one of {', '.join(c or '(empty)' for c in argument.choices)}, "
+                f"got {values[argument.name]!r}",
             )
-    extra = values["params_file"]
-    if extra and not os.path.isfile(extra):
-        raise GmiError(ErrorCode.FILE_NOT_FOUND, f"params_file {extra} does not exist")
+    if values["params_file"] and not os.path.isfile(values["params_file"]):
+        raise GmiError(ErrorCode.FILE_NOT_FOUND, f"params_file {values['params_file']} does not exist")
 
     sim = values["sim"] == "true"
-    common = {"use_sim_time": values["use_sim_time"] == "true"}
-    settings = {"hand": values["hand"], "model": values["model"], "target_frame": values["target_frame"]}
-    synthesizer = {k: v for k, v in settings.items() if v}
-    # Left out when false, so that a params_file may allow execution too.
-    if sim or values["allow_execution"] == "true":
-        synthesizer["allow_execution"] = True
-    starts = [(SYNTHESIZER, synthesizer, () if sim else _camera_remappings(values))]
-    if values["record"] == "true":
-        starts.append((RECORDER, {"store": values["store"]} if values["store"] else {}, ()))
-    if sim:
-        starts.append((SIM_CELL, {"hand": values["hand"]}, ()))
-    return [
-        NodeStart(
-            name,
-            tuple(filter(None, (str(resource(f"config/{name}.yaml")), extra))),
-            {**common, **parameters},
-            remappings,
-            values["namespace"],
-            values["log_level"],
-        )
-        for name, parameters, remappings in starts
+    camera = None if sim else _camera(values)
+    remappings = () if sim else _camera_remappings(values, camera)
+    starts = [
+        _start(SYNTHESIZER, values, _synthesizer_parameters(values, sim), remappings, camera),
     ]
+    if values["record"] == "true":
+        starts.append(_start(RECORDER, values, {"store": values["store"]} if values["store"] else {}))
+    if sim:
+        starts.append(_start(SIM_CELL, values, {"hand": values["hand"]}))
+    if values["rviz"] == "true":
+        starts.append(_rviz(values, camera, remappings))
+    return starts
+
+
+def _start(
+    name: str,
+    values: Mapping[str, str],
+    parameters: Mapping[str, str | bool],
+    remappings: tuple[tuple[str, str], ...] = (),
+    camera: Camera | None = None,
+) -> NodeStart:
+    """A node of this package: its own file, the camera's, the user's, then what the arguments say."""
+    files = (resource(f"config/{name}.yaml"), camera and camera.path, values["params_file"])
+    return NodeStart(
+        name,
+        tuple(str(file) for file in files if file),
+        {"use_sim_time": values["use_sim_time"] == "true", **parameters},
+        remappings,
+        values["namespace"],
+        values["log_level"],
+    )
+
+
+def _synthesizer_parameters(values: Mapping[str, str], sim: bool) -> dict[str, str | bool]:
+    names = ("hand", "model", "target_frame", *(() if sim else ("rgb_transport", "depth_transport", "mask_transport")))
+    parameters: dict[str, str | bool] = {name: values[name] for name in names if values[name]}
+    # Both left out where they are the default, so that a params_file may say otherwise.
+    if values["autostart"] == "false":
+        parameters["autostart"] = False
+    if sim or values["allow_execution"] == "true":
+        parameters["allow_execution"] = True
+    return parameters
+
+
+def _rviz(values: Mapping[str, str], camera: Camera | None, remappings: tuple[tuple[str, str], ...]) -> NodeStart:
+    """RViz, whose configuration names the topics of the root namespace and the frame of the simulated camera."""
+    frame = values["target_frame"] or (camera.topics.frame if camera else "")
+    space = f"/{values['namespace'].strip('/')}" if values["namespace"] else ""
+    shown = [(f"/{SYNTHESIZER}/{topic}", f"{space}/{SYNTHESIZER}/{topic}") for topic in _SHOWN] if space else []
+    rgb = dict(remappings).get("rgb/image", f"{space}/rgb/image")
+    return NodeStart(
+        RVIZ,
+        parameters={"use_sim_time": values["use_sim_time"] == "true"},
+        remappings=(*shown, *([("/rgb/image", rgb)] if rgb != "/rgb/image" else [])),
+        namespace=values["namespace"],
+        log_level=values["log_level"],
+        package=RVIZ,
+        arguments=("-d", str(resource(RVIZ_CONFIG)), *(("-f", frame) if frame else ())),
+    )
 
 
 def use_image_profile() -> None:
@@ -126,12 +191,20 @@ def use_image_profile() -> None:
         os.environ.setdefault(name, str(resource(IMAGE_PROFILE)))
 
 
-def _camera_remappings(values: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+def _camera(values: Mapping[str, str]) -> Camera | None:
+    """The preset that is asked for; none where nobody named one and all that a camera publishes is given."""
+    if not values["camera"] and all(values[n] for n in ("rgb_topic", "depth_topic", "camera_info_topic")):
+        return None
+    return load_camera(values["camera"] or DEFAULT_CAMERA)
+
+
+def _camera_remappings(values: Mapping[str, str], camera: Camera | None) -> tuple[tuple[str, str], ...]:
+    preset = camera.topics if camera else CameraTopics("", "", "")
     return (
-        ("rgb/image", values["rgb_topic"]),
-        ("depth/image", values["depth_topic"]),
-        ("rgb/camera_info", values["camera_info_topic"]),
-        ("segmentation/mask", values["mask_topic"]),
+        ("rgb/image", values["rgb_topic"] or preset.rgb),
+        ("depth/image", values["depth_topic"] or preset.depth),
+        ("rgb/camera_info", values["camera_info_topic"] or preset.camera_info),
+        ("segmentation/mask", values["mask_topic"] or preset.mask),
     )
 
 

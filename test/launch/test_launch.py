@@ -5,6 +5,7 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+import yaml
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.ros import processes
@@ -43,8 +44,13 @@ def test_a_real_camera_is_remapped_and_nothing_executes():
     nodes = started(rgb_topic="/my/rgb")
     assert set(nodes) == {"grasp_synthesizer", "experience_recorder"}
     start = nodes["grasp_synthesizer"]
-    assert ("rgb/image", "/my/rgb") in start.remappings and len(start.remappings) == 4
-    assert "allow_execution" not in start.parameters
+    assert dict(start.remappings) == {
+        "rgb/image": "/my/rgb",
+        "depth/image": "/camera/camera/aligned_depth_to_color/image_raw",
+        "rgb/camera_info": "/camera/camera/color/camera_info",
+        "segmentation/mask": "/segmentation/mask",
+    }
+    assert not {"allow_execution", "autostart"} & set(start.parameters)  # so that a params_file may say it
 
 
 def test_sim_needs_no_remapping_and_may_execute():
@@ -54,6 +60,8 @@ def test_sim_needs_no_remapping_and_may_execute():
         nodes["grasp_synthesizer"].remappings == () and nodes["grasp_synthesizer"].parameters["allow_execution"] is True
     )
     assert set(started(sim="true", record="false")) == {"grasp_synthesizer", "sim_cell"}
+    assert not [f for f in nodes["grasp_synthesizer"].parameter_files if "cameras" in f]
+    assert "rgb_transport" not in started(sim="true", rgb_transport="compressed")["grasp_synthesizer"].parameters
 
 
 def test_ros_arguments_say_the_same(tmp_path):
@@ -71,10 +79,54 @@ def test_ros_arguments_say_the_same(tmp_path):
     )
 
 
+def test_what_the_arguments_say_wins_over_the_users_file_and_that_over_the_presets(tmp_path):
+    extra = tmp_path / "mine.yaml"
+    extra.write_text("/**: {ros__parameters: {n_samples: 8}}\n")
+    start = started(camera="zed", params_file=str(extra), depth_transport="compressedDepth", autostart="false")[
+        "grasp_synthesizer"
+    ]
+    assert [Path(f).name for f in start.parameter_files] == ["grasp_synthesizer.yaml", "zed.yaml", "mine.yaml"]
+    assert start.parameters["depth_transport"] == "compressedDepth" and start.parameters["autostart"] is False
+    assert "rgb_transport" not in start.parameters
+
+
+def test_rviz_shows_the_topics_of_the_namespace_in_the_frame_of_the_answers():
+    start = started(sim="true", rviz="true")["rviz2"]
+    assert start.package == "rviz2" and start.remappings == ()
+    assert start.arguments[0] == "-d" and Path(start.arguments[1]).is_file() and len(start.arguments) == 2
+    start = started(camera="zed", rviz="true", namespace="left")["rviz2"]
+    assert start.arguments[2:] == ("-f", "zed_left_camera_frame_optical")
+    assert dict(start.remappings)["/grasp_synthesizer/markers"] == "/left/grasp_synthesizer/markers"
+    assert dict(start.remappings)["/rgb/image"] == "/zed/zed_node/rgb/color/rect/image"
+    assert started(rviz="true", target_frame="base_link")["rviz2"].arguments[2:] == ("-f", "base_link")
+
+
+def test_every_topic_in_the_configuration_of_rviz_is_one_that_is_remapped():
+    config = yaml.safe_load((LAUNCH.parents[1] / processes.RVIZ_CONFIG).read_text())
+    displays = config["Visualization Manager"]["Displays"]
+    topics = {display["Topic"]["Value"] for display in displays if "Topic" in display}
+    assert topics == {new for new, _ in started(camera="zed", rviz="true", namespace="a")["rviz2"].remappings}
+
+
+def test_gmi_up_without_rviz_says_so_before_it_starts_anything(monkeypatch):
+    from gmi_ros.ros import children, up
+
+    monkeypatch.setattr(children.shutil, "which", lambda name: None)
+    monkeypatch.setattr(children.Children, "start", lambda *_: pytest.fail("a node was started"))
+    with pytest.raises(GmiError, match="rviz2 is not installed") as caught:
+        up.up({"rviz": "true", "sim": "true"})
+    assert caught.value.code is ErrorCode.BAD_SETTING
+    monkeypatch.setattr(children.shutil, "which", lambda name: f"/opt/{name}")
+    command = children.node_command(started(rviz="true", sim="true")["rviz2"])
+    assert command[:2] == ["/opt/rviz2", "-d"] and command.index("--ros-args") == 3
+
+
 def test_wrong_values_are_refused():
     with pytest.raises(GmiError, match="sim must be one of true, false, got 'perhaps'") as caught:
         started(sim="perhaps")
     assert caught.value.code is ErrorCode.BAD_SETTING
+    with pytest.raises(GmiError, match="rgb_transport must be one of .empty., raw, compressed, got 'theora'"):
+        started(rgb_transport="theora")
     with pytest.raises(GmiError, match="does not exist"):
         started(params_file="/no/such.yaml")
 
