@@ -1,7 +1,6 @@
 """The launch file and `gmi up` start the same: both read one table."""
 
 import ast
-import importlib.util
 from pathlib import Path
 
 import pytest
@@ -129,19 +128,3 @@ def test_wrong_values_are_refused():
         started(rgb_transport="theora")
     with pytest.raises(GmiError, match="does not exist"):
         started(params_file="/no/such.yaml")
-
-
-def test_genuine_launch_reads_the_launch_file():
-    pytest.importorskip("launch_ros", reason="launch_ros comes with ROS distributions only")
-    from launch import LaunchContext
-    from launch.actions import DeclareLaunchArgument
-
-    spec = importlib.util.spec_from_file_location("grasp_launch", LAUNCH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    description = module.generate_launch_description()
-    declared = [e.name for e in description.entities if isinstance(e, DeclareLaunchArgument)]
-    assert declared == [a.name for a in processes.ARGUMENTS]
-    context = LaunchContext()
-    context.launch_configurations.update({**processes.defaults(), "sim": "true"})
-    assert len(module.start_nodes(context)) == 3

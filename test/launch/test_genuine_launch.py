@@ -1,0 +1,111 @@
+"""The launch files under genuine launch_ros, launch_testing and ros2cli, in a workspace that is built and sourced."""
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+LONGEST_S = 150.0
+
+pytestmark = pytest.mark.launch
+for module in ("launch_ros", "launch_testing"):
+    pytest.importorskip(module, reason=f"{module} comes with ROS distributions only")
+
+
+@pytest.fixture(autouse=True)
+def _sourced():
+    """Skip where `ros2 launch` would not find this package."""
+    from ament_index_python.packages import PackageNotFoundError, get_package_prefix
+
+    try:
+        folder = Path(get_package_prefix("gmi_ros")) / "lib" / "gmi_ros"
+    except PackageNotFoundError:
+        pytest.skip("gmi_ros is not in a sourced workspace: colcon build, and source install/setup.bash")
+    if not (folder / "grasp_synthesizer").exists():
+        pytest.skip(f"{folder} has no executables: colcon build")
+
+
+def load(name: str):
+    """The module of a launch file."""
+    spec = importlib.util.spec_from_file_location(name.replace(".", "_"), HERE.parents[1] / "launch" / name)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_both_launch_files_declare_all_arguments():
+    from gmi_ros.ros.processes import ARGUMENTS
+
+    for name in ("grasp.launch.py", "sim.launch.py"):
+        declared = load(name).generate_launch_description().get_launch_arguments()
+        assert [a.name for a in declared] == [a.name for a in ARGUMENTS]
+        assert all(a.description for a in declared)
+
+
+def test_the_arguments_make_the_nodes():
+    from launch import LaunchContext
+
+    from gmi_ros.ros import processes
+
+    context = LaunchContext()
+    context.launch_configurations.update({**processes.defaults(), "sim": "true", "rviz": "true"})
+    assert len(load("grasp.launch.py").start_nodes(context)) == 4
+
+
+def test_the_nodes_of_sim_launch_answer_and_end(tmp_path):
+    """The tests in check_sim_launch.py, by launch_testing's own runner."""
+    command = [sys.executable, "-m", "launch_testing.launch_test", str(HERE / "check_sim_launch.py")]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=LONGEST_S)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
+
+
+def test_ctrl_c_leaves_no_process_behind(tmp_path):
+    ros2 = shutil.which("ros2")
+    if ros2 is None:
+        pytest.skip("ros2cli comes with ROS distributions only")
+    command = [ros2, "launch", "gmi_ros", "grasp.launch.py", "sim:=true", f"store:={tmp_path / 'experience.db'}"]
+    log = tmp_path / "log.txt"
+    with log.open("wb") as output:
+        launched = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=tmp_path, preexec_fn=_as_in_a_terminal
+        )
+    try:
+        end = time.monotonic() + LONGEST_S / 3
+        while "weights" not in log.read_text():
+            assert launched.poll() is None and time.monotonic() < end, log.read_text()[-4000:]
+            time.sleep(0.2)
+        session = _session(launched.pid)
+        assert len(session) == 4, log.read_text()[-4000:]
+        os.killpg(launched.pid, signal.SIGINT)  # what a terminal does
+        launched.wait(LONGEST_S / 3)
+        assert launched.returncode == 0 and not _session(launched.pid), log.read_text()[-4000:]
+        assert "Traceback" not in log.read_text()
+    finally:
+        for process in _session(launched.pid):
+            os.kill(process, signal.SIGKILL)
+
+
+def _as_in_a_terminal() -> None:
+    """A session of its own; a shell's background job would ignore Ctrl-C."""
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _session(leader: int) -> list[int]:
+    """Processes of a session."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (process / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue  # it has ended
+        if int(fields[3]) == leader and fields[0] != "Z":
+            found.append(int(process.name))
+    return found
