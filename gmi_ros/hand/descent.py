@@ -6,31 +6,31 @@ import numpy as np
 
 from gmi_ros.hand.barrett import BarrettHand
 from gmi_ros.hand.quadratic import Place, Quadratic, place, quadratic, turned
-from gmi_ros.hand.starts import N_STARTS
 
 AT_BOUND = 1e-9  # [rad]
 _FIRST_DAMPING = 1e-2  # relative to the diagonal of the normal equations
 _MAX_DAMPING = 1e10  # no descent however short the step
 _LEAST_PIVOT = 1e-14  # of the largest diagonal element
-_BEYOND_HOPE = 100.0  # a start that trails by more than this many of its last Newton decrease is dropped
+_SETTLED = 3  # steps after which starts that lie close together have one minimum
 
 
 @dataclass(frozen=True)
 class Effort:
     """How far a search goes.
 
-    starts: of each sample. trial: after this many steps only the best of them goes on; 0 = all go on to the end.
     steps: at most. tolerance: it ends when the next step promises to lower the cost by less than this squared [m].
+    hope: a start that trails the best one of its sample by more than this many times what its last Newton step promised
+    is dropped. near: so is one whose joints have come as near to the best one's as this [rad]; 0 = none is.
     """
 
-    starts: int
-    trial: int
     steps: int
     tolerance: float
+    hope: float
+    near: float
 
 
-EXACT = Effort(starts=N_STARTS, trial=0, steps=200, tolerance=1e-7)
-QUICK = Effort(starts=4, trial=3, steps=16, tolerance=3e-5)  # far below what a camera sees; seldom another minimum
+EXACT = Effort(steps=200, tolerance=1e-7, hope=100.0, near=0.0)
+QUICK = Effort(steps=16, tolerance=3e-5, hope=2.0, near=0.2)  # far below what a camera sees; seldom another minimum
 
 
 def minimise(
@@ -70,22 +70,23 @@ def minimise(
         newton = better
         here = _kept(there, here, np.flatnonzero(~better))
 
-        final[2][active] = here.cost
+        final[1][:, active], final[2][active] = here.joints, here.cost
         by_sample = final[2].reshape(-1, n_starts)
-        sample, start = np.divmod(active, n_starts)
-        least = np.minimum.reduce(by_sample, 1)[sample]
-        # A Newton step's decrease is about all that is left: a start that trails the sample's best by far more is lost.
-        hopeless = newton & (here.cost - _BEYOND_HOPE * predicted > least)
+        sample = active // n_starts
+        best = sample * n_starts + by_sample.argmin(axis=1)[sample]
+        least = final[2][best]
+        leaves = done | newton & (here.cost - effort.hope * predicted > least)
         # Where one start of a sample costs next to nothing, the others cannot gain anything.
-        leaves = done | hopeless | (least < enough)
-        if taken == effort.trial:
-            leaves |= start != by_sample.argmin(axis=1)[sample]
+        leaves |= least < enough
+        if taken >= _SETTLED and effort.near:
+            apart = np.maximum.reduce(np.abs(here.joints - final[1].take(best, axis=1)), 0)  # (m,) [rad]
+            leaves |= (apart < effort.near) & (active != best)
         if leaves.any():
             gone, stays = np.flatnonzero(leaves), np.flatnonzero(~leaves)
-            final[0][..., active[gone]], final[1][:, active[gone]] = here.rotation[..., gone], here.joints[:, gone]
+            final[0][..., active[gone]] = here.rotation[..., gone]
             active, damping, newton = active[stays], damping[stays], newton[stays]
             here, targets = here.at(stays), targets.take(stays, axis=-1)
-    final[0][..., active], final[1][:, active] = here.rotation, here.joints
+    final[0][..., active] = here.rotation
     return final
 
 

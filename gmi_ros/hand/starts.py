@@ -16,13 +16,12 @@ _AT_ONCE = 8  # samples compared with the library: what stays in the cache, and 
 _PAIRS = ((0, 1), (1, 2), (2, 0))
 
 
-def default_starts(hand: BarrettHand, points, normals, normal_weight: float, count: int = N_STARTS) -> np.ndarray:
-    """Postures (n, count, 4) [rad] within the soft limits from which to solve Eq. 7 for each sample, nearest first.
+def default_starts(hand: BarrettHand, points, normals, normal_weight: float) -> np.ndarray:
+    """Postures (n, N_STARTS, 4) [rad] within the soft limits from which to solve Eq. 7 for each sample.
 
     A rigid motion changes neither the distances between the contacts nor how the normals stand to the triangle, so
     these are compared with a library of postures without looking for a wrist pose. The range of the spread is cut into
-    N_STARTS parts and the nearest posture of each part is taken, so that the starts differ; of these the nearest
-    `count`.
+    N_STARTS parts and the nearest posture of each part is taken, so that the starts differ.
 
     points, normals: (n, 3, 3), normals outward of the object.
 
@@ -34,16 +33,14 @@ def default_starts(hand: BarrettHand, points, normals, normal_weight: float, cou
     weight = max(float(normal_weight), _LEAST_WEIGHT) if normal_weight else 0.0
     postures, known, half_squares = _library(hand, weight)
     wanted = _invariants(points, -normals, weight)  # (n, d)
-    chosen = np.empty((len(wanted), N_STARTS), int)  # of each part's postures
-    best = np.empty(chosen.shape)
+    best = np.empty((len(wanted), N_STARTS), int)
     for first in range(0, len(wanted), _AT_ONCE):
         rows = slice(first, first + _AT_ONCE)
         # -|a - b|^2 / 2 without |a|^2, which is the same for every posture.
         likeness = wanted[rows] @ known  # (parts, rows, k)
         likeness -= half_squares
-        chosen[rows], best[rows] = likeness.argmax(axis=-1).T, likeness.max(axis=-1).T
-    parts = np.argsort(-best, axis=1, kind="stable")[:, :count]  # (n, count) nearest first
-    return postures[parts, np.take_along_axis(chosen, parts, axis=1)]
+        best[rows] = likeness.argmax(axis=-1).T
+    return postures[np.arange(N_STARTS), best]
 
 
 def _invariants(points, inward, weight: float) -> np.ndarray:

@@ -82,7 +82,7 @@ def solve_wrist(
         if not (np.isfinite(value) and value >= 0):
             raise GmiError(ErrorCode.BAD_REQUEST, f"{name} must be finite and >= 0 [m], got {value}")
     if starts is None:
-        starts = default_starts(hand, points, normals, normal_weight, effort.starts)
+        starts = default_starts(hand, points, normals, normal_weight)
     starts = np.asarray(starts, float)
     if starts.ndim != 3 or len(starts) != len(points) or not starts.shape[1] or starts.shape[2] != 4:
         raise GmiError(ErrorCode.BAD_REQUEST, f"starts must have shape ({len(points)}, s >= 1, 4), got {starts.shape}")

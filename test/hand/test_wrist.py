@@ -134,6 +134,19 @@ def test_a_quick_search_finds_the_same_minima():
     assert (solve_wrist(HAND, points, normals, WEIGHT, effort=QUICK).residual.max(axis=1) < 1e-4).mean() >= 0.99
 
 
+@pytest.mark.parametrize("spread", [0.0, 1.5, 3.0])
+def test_a_quick_search_is_seldom_led_astray_where_many_postures_are_alike(spread):
+    """Contacts at the spread's limit, too near each other for the hand: flat valleys with a minimum for each start."""
+    hand, rng = HAND.touching, np.random.default_rng(15)
+    joints = [spread, 1.45, 1.45, 1.45]
+    normals = -HAND.pad_normals(joints) + rng.normal(0, 0.003, (64, 3, 3))
+    normals /= np.linalg.norm(normals, axis=-1, keepdims=True)
+    points = HAND.tips(joints) + rng.normal(0, 0.003, (64, 3, 3)) + HAND.touch.radius * normals
+    exact, quick = (solve_wrist(hand, points, normals, WEIGHT, **kind) for kind in ({}, {"effort": QUICK}))
+    assert (quick.cost <= 1.001 * exact.cost).mean() >= 0.9
+    assert quick.residual.max(axis=1).mean() <= 1.02 * exact.residual.max(axis=1).mean()
+
+
 @pytest.mark.parametrize("kind", [{}, {"effort": QUICK}], ids=["exact", "quick"])
 def test_a_sample_has_the_same_answer_to_the_bit_in_whatever_company(kind):
     points, normals = noisy(70, 14)
