@@ -80,7 +80,7 @@ class TrainingConfig(Settings):
     seed: int = setting(0, "seed of weights, split, minibatches and noise", 0, 2**32 - 1)
     precision: str = setting(
         "auto",
-        "of the convolutions; auto is bfloat16 where the processor multiplies it in hardware (AMX, GPU)",
+        "of the convolutions; auto is bfloat16 where the processor multiplies it in hardware (AMX, AVX-512, GPU)",
         choices=("auto", "float32", "bfloat16"),
     )
     device: str = setting("auto", "where to train; auto is the GPU if there is one", choices=("auto", "cpu", "cuda"))

@@ -188,7 +188,8 @@ class _Run:
 def _wants_bfloat16(precision: str, device: torch.device) -> bool:
     if precision != "auto":
         return precision == "bfloat16"
-    return device.type == "cuda" or bool(torch.cpu.get_capabilities().get("amx_bf16"))
+    can = torch.cpu.get_capabilities()
+    return device.type == "cuda" or bool(can.get("amx_bf16") or can.get("avx512_bf16"))
 
 
 def _multiply_in_bfloat16(network: nn.Module, wanted: bool) -> None:
