@@ -158,6 +158,41 @@ def test_depth_of_another_frame(robot):
     refused(robot, ErrorCode.UNREGISTERED_DEPTH, "camera_depth_optical_frame", "camera_rgb_optical_frame")
 
 
+def test_intrinsics_of_another_frame(robot):
+    def move(rgb, depth, info, mask):
+        info.header = Header(stamp=rgb.header.stamp, frame_id="camera_depth_optical_frame")
+
+    robot.show(change=move)
+    refused(robot, ErrorCode.BAD_INTRINSICS, "camera_depth_optical_frame", "camera_rgb_optical_frame")
+
+
+def test_frames_that_differ_by_a_slash_and_masks_of_any_frame_are_taken(robot):
+    def rename(rgb, depth, info, mask):
+        depth.header = Header(stamp=rgb.header.stamp, frame_id="/camera_rgb_optical_frame")
+        mask.header = Header(stamp=rgb.header.stamp, frame_id="somewhere")
+
+    robot.show(change=rename)
+    assert robot.ask().success
+
+
+@pytest.mark.parametrize("side", [60_000, 2**32 - 1])
+def test_a_camera_info_without_bounds(robot, side):
+    def grow(rgb, depth, info, mask):
+        info.width = info.height = side
+
+    robot.show(change=grow)
+    refused(robot, ErrorCode.BAD_INTRINSICS, f"{side}x{side}", str(side**2), "67108864")
+
+
+@pytest.mark.parametrize("index, topic", [(0, "rgb/image"), (1, "depth/image"), (3, "segmentation/mask")])
+def test_an_image_of_a_billion_pixels(robot, index, topic):
+    def grow(*messages):
+        messages[index].width, messages[index].height, messages[index].step = 2**15, 2**15, 0
+
+    robot.show(change=grow)
+    refused(robot, ErrorCode.SIZE_MISMATCH, topic, "32768x32768", "1073741824 pixels", "at most 67108864")
+
+
 @pytest.mark.parametrize(
     "request_, words",
     [
