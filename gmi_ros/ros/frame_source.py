@@ -30,8 +30,7 @@ TOPICS = (
 
 def input_topics(node: Node, settings: NodeSettings) -> list[tuple[type, str]]:
     """Type and name of the four inputs: what image_transport appends is appended to the remapped name."""
-    names = ("rgb_transport", "depth_transport", "", "mask_transport")
-    transports = [getattr(settings, name, "raw") for name in names]
+    transports = (settings.rgb_transport, settings.depth_transport, "raw", settings.mask_transport)
     return [
         (kind, name) if transport == "raw" else (CompressedImage, node.resolve_topic_name(name) + SUFFIXES[transport])
         for (kind, name), transport in zip(TOPICS, transports, strict=True)

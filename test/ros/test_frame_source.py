@@ -3,25 +3,34 @@
 import io
 import math
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image as Picture
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage
 
 from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.core.settings import SynthesisSettings
+from gmi_ros.hand.barrett import load_hand
+from gmi_ros.learning.checkpoint import load
+from gmi_ros.pipeline import synthesize
 from gmi_ros.ros import compat
 from gmi_ros.ros.convert import frame_messages, stamp_message
 from gmi_ros.ros.frame_source import TOPICS, FrameSource, input_topics
+from gmi_ros.ros.grasp_synthesizer import GraspSynthesizer
+from gmi_ros.ros.settings import NodeSettings
+from gmi_ros.srv import SynthesizeGrasp
 
 pytestmark = pytest.mark.ros
 SETTINGS = {"input_reliability": "reliable", "queue_size": 3, "slop_s": 0.05, "max_age": 60.0, "max_future": 1.0}
 
 
-def settings(**changes):
-    return SimpleNamespace(**{**SETTINGS, **changes})
+def settings(**changes) -> NodeSettings:
+    return NodeSettings(**{**SETTINGS, **changes})
 
 
 def png(message, array) -> CompressedImage:
@@ -86,6 +95,40 @@ def test_compressed_images_come_in_by_their_own_topics(live, draw, synchroniser)
     np.testing.assert_array_equal(seen.mask, frame.mask)
     np.testing.assert_allclose(seen.depth, frame.depth, atol=1e-6)
     assert 0 <= age < 60
+
+
+def test_the_node_answers_compressed_images_as_it_answers_plain_ones(live, draw, weights):
+    frame = draw()
+    depth_mm = np.rint(frame.depth * 1000).astype(np.uint16)
+    frame = replace(frame, depth=depth_mm.astype(np.float32) * np.float32(0.001))
+    expected = synthesize(frame, load(weights), load_hand(), SynthesisSettings(n_samples=8), 1)
+    transports = {"rgb_transport": "compressed", "depth_transport": "compressedDepth", "mask_transport": "compressed"}
+    given = {"model": weights, "n_samples": 8, "max_age": 60.0, "request_timeout": 20.0, **transports}
+    node = live.spin(
+        GraspSynthesizer(
+            context=live.context, parameter_overrides=[Parameter(name, value=value) for name, value in given.items()]
+        )
+    )
+    user = live.node("user")
+    client = user.create_client(SynthesizeGrasp, "synthesize_grasp")
+    cameras = [user.create_publisher(kind, name, 5) for kind, name in input_topics(node, settings(**transports))]
+    live.until(lambda: all(c.get_subscription_count() for c in cameras), "the inputs")
+    messages = frame_messages(frame)
+    for message in messages:
+        message.header.stamp = user.get_clock().now().to_msg()
+    rgb, depth, info, mask = messages
+    coded = png(depth, depth_mm)
+    coded.format, coded.data = "16UC1; compressedDepth png", bytes(12) + bytes(coded.data)
+    sent = (png(rgb, frame.rgb), coded, info, png(mask, frame.mask.astype(np.uint8)))
+
+    def answer():
+        for camera, message in zip(cameras, sent):
+            camera.publish(message)
+        return live.call(client, SynthesizeGrasp.Request(seed=1), 30.0)
+
+    found = live.until(lambda: (a := answer()).error_code != ErrorCode.NO_FRAME and a, "an answer", 30.0)
+    assert found.success, found.message
+    assert [g.score for g in found.grasps] == [g.score for g in expected.grasps]
 
 
 def test_the_ending_is_appended_to_the_remapped_name(live):
