@@ -109,8 +109,11 @@ def _check_mask(frame: Frame, label: int, rows: slice, columns: slice, settings:
         )
     height, width = frame.mask.shape
     edges = {
-        "top": rows.start == 0, "bottom": rows.stop == height, "left": columns.start == 0, "right": columns.stop == width,
-    }  # fmt: skip
+        "top": rows.start == 0,
+        "bottom": rows.stop == height,
+        "left": columns.start == 0,
+        "right": columns.stop == width,
+    }
     touched = [name for name, touches in edges.items() if touches]
     if touched:
         raise GmiError(

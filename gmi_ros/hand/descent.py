@@ -16,21 +16,24 @@ _SETTLED = 3  # steps after which starts that lie close together have one minimu
 
 @dataclass(frozen=True)
 class Effort:
-    """How far a search goes.
+    """How far a search goes, and which starts are given up; the best one of a sample never is.
 
     steps: at most. tolerance: it ends when the next step promises to lower the cost by less than this squared [m].
-    hope: a start that trails the best one of its sample by more than this many times what its last Newton step promised
-    is dropped. near: so is one whose joints have come as near to the best one's as this [rad]; 0 = none is.
+    worse: not tried at all is a start that costs more than this many times the best one, each with the rotation that
+    suits it best. hope: dropped is one that trails the best by more than this many times what its last Newton step
+    promised; near: and one whose joints have come this near to the best one's [rad].
     """
 
     steps: int
     tolerance: float
+    worse: float
     hope: float
     near: float
 
 
-EXACT = Effort(steps=200, tolerance=1e-7, hope=100.0, near=0.0)
-QUICK = Effort(steps=16, tolerance=3e-5, hope=2.0, near=0.2)  # far below what a camera sees; seldom another minimum
+EXACT = Effort(steps=200, tolerance=1e-7, worse=np.inf, hope=100.0, near=0.0)
+# Far below what a camera sees, and seldom another minimum.
+QUICK = Effort(steps=16, tolerance=3e-5, worse=4.0, hope=2.0, near=0.2)
 
 
 def minimise(
@@ -38,7 +41,7 @@ def minimise(
 ) -> tuple[np.ndarray, ...]:
     """Rotations (3, 3, m), joints (4, m) and costs (m,) of m searches, the `n_starts` of one sample side by side.
 
-    Where contacts cannot all be met, Gauss-Newton creeps: Newton's steps take over from the first one, and hand back for
+    Where contacts cannot all be met, Gauss-Newton creeps: after the first step Newton's take over, and hand back for
     one step whenever one fails to descend. What becomes of a sample does not depend on the others.
 
     Args:
@@ -51,6 +54,10 @@ def minimise(
     final = here.rotation.copy(), here.joints.copy(), here.cost.copy()
 
     active = np.arange(joints.shape[1])  # columns of `final` that are still searched; the arrays below follow it
+    if np.isfinite(effort.worse):
+        bound = effort.worse * np.minimum.reduce(here.cost.reshape(-1, n_starts), 1)
+        active = np.flatnonzero(here.cost <= np.repeat(bound, n_starts))
+        here, targets = here.at(active), targets.take(active, axis=-1)
     damping = np.full(len(active), _FIRST_DAMPING)
     newton = np.zeros(len(active), bool)
     for taken in range(1, effort.steps + 1):
