@@ -122,8 +122,9 @@ class Frame:
         """Pixels of each label in the mask, largest first."""
         counts = np.bincount(self.mask[self._labelled].ravel(), minlength=1)
         counts[0] = 0
-        order = np.argsort(-counts, kind="stable")
-        return {int(i): int(counts[i]) for i in order if counts[i] > 0}
+        present = np.flatnonzero(counts)
+        order = present[np.argsort(-counts[present], kind="stable")]
+        return {int(i): int(counts[i]) for i in order}
 
     def box(self, label: int) -> tuple[slice, slice]:
         """The smallest rows and columns that hold every pixel of `label`; empty slices where it has none."""
