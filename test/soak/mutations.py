@@ -141,7 +141,8 @@ def _of_depth() -> list[Mutation]:
             dtype, per_metre = _DEPTH_KINDS[message.encoding]
             pixels = _pixels(message, dtype)
             metres = pixels / per_metre
-            change(metres, rng)
+            with np.errstate(over="ignore"):
+                change(metres, rng)
             if dtype == "u2":  # NaN and infinity are zero there, and what is too far is 65 m
                 metres = np.clip(np.nan_to_num(metres, nan=0.0, posinf=0.0, neginf=0.0), 0.0, 65.5)
             with np.errstate(over="ignore"):
