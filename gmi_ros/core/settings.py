@@ -95,7 +95,7 @@ class SynthesisSettings(Settings):
     residual_weight: float = setting(
         200.0, "weight of the largest Eq. 7 residual in the score [1/m]", 0.0, 1e5, live=True
     )
-    inference_threads: int = setting(2, "CPU threads of the network; one value gives one answer to the bit", 1, 64)
+    inference_threads: int = setting(1, "CPU threads of the network; one value gives one answer to the bit", 1, 64)
 
     def __post_init__(self):
         super().__post_init__()

@@ -2,6 +2,7 @@
 
 from gmi_ros.core.errors import GmiError
 from gmi_ros.core.grasp import Grasp
+from gmi_ros.core.sieve import Remedy
 from gmi_ros.pipeline import Synthesis
 
 
@@ -40,9 +41,18 @@ def answer_data(synthesis: Synthesis) -> dict:
         },
         "n_sampled": synthesis.n_samples,
         "rejected": dict(synthesis.rejected),
+        "remedy": _remedy_data(synthesis.remedy),
         "model_hash": synthesis.model_hash,
         "observation_id": synthesis.observation_id,
     }
+
+
+def _remedy_data(remedy: Remedy | None) -> dict | None:
+    """What would let some samples pass, where every one was rejected: settings by name and the values to give them."""
+    if remedy is None:
+        return None
+    changes = {name: list(value) if isinstance(value, tuple) else value for name, value in remedy.changes.items()}
+    return {"reason": remedy.reason, "fell": remedy.fell, "changes": changes, "passing": remedy.passing}
 
 
 def refusal_data(error: GmiError, seed: int) -> dict:
