@@ -1,4 +1,4 @@
-"""What RViz shows of an answer: the hand at the best grasp, its contacts, {O}, and the other approaches."""
+"""What RViz shows of an answer: the hand at the best grasp, its contacts, {O}, and all approaches, the best green."""
 
 import numpy as np
 from std_msgs.msg import ColorRGBA, Header
@@ -13,7 +13,7 @@ _AXIS, _NORMAL, _APPROACH = 0.06, 0.04, 0.05  # lengths of arrows [m]
 _SHAFT, _HEAD = 0.003, 0.006  # thickness of arrows [m]
 _RED, _GREEN, _BLUE = (0.9, 0.1, 0.1, 1.0), (0.1, 0.8, 0.1, 1.0), (0.1, 0.3, 1.0, 1.0)
 _FINGERS = ((1.0, 0.5, 0.0, 1.0), (0.0, 0.7, 0.9, 1.0), (0.8, 0.0, 0.8, 1.0))  # F1, F2, F3
-_METAL, _FAINT = (0.6, 0.6, 0.65, 0.7), (0.2, 0.6, 0.2, 0.5)
+_METAL = (0.6, 0.6, 0.65, 0.7)
 
 
 def grasp_markers(grasps: list[msg.Grasp], hand: BarrettHand) -> MarkerArray:
@@ -34,11 +34,18 @@ def grasp_markers(grasps: list[msg.Grasp], hand: BarrettHand) -> MarkerArray:
     segments, radii = hand.link_segments(joints_array(best.joints_closed))
     for link, (ends, radius) in enumerate(zip(segments, radii)):
         array.markers.append(_capsule(header, link, poses.transform_points(palm, ends), float(radius)))
-    for index, grasp in enumerate(grasps[1:]):
-        other = pose_matrix(grasp.wrist_pose)
-        start = other[:3, 3] - _APPROACH * other[:3, 2]
-        array.markers.append(_arrow(header, "other_grasps", index, start, other[:3, 3], _FAINT))
+    for rank, grasp in enumerate(grasps):
+        wrist = pose_matrix(grasp.wrist_pose)
+        start = wrist[:3, 3] - _APPROACH * wrist[:3, 2]
+        colour = rank_colour(rank, len(grasps))
+        array.markers.append(_arrow(header, "approaches", rank, start, wrist[:3, 3], colour))
     return array
+
+
+def rank_colour(rank: int, n: int) -> tuple[float, float, float, float]:
+    """From green for the best of n grasps over yellow to red for the last."""
+    share = rank / max(n - 1, 1)
+    return (min(1.0, 2 * share), min(1.0, 2 - 2 * share), 0.1, 1.0 if rank == 0 else 0.6)
 
 
 def _marker(header: Header, namespace: str, index: int, kind: int, colour: tuple) -> Marker:
