@@ -24,6 +24,7 @@ COMMANDS = {
     "collect": "simulated picking trials into an experience store",
     "train": "train a network on experience stores",
     "evaluate": "how good a network is, by several measures",
+    "figures": "pictures of what a network samples, and a page in which the grasps can be turned",
     "bench": "measure how fast everything is",
     "doctor": "what is installed, which fallbacks are in use, and does it work",
 }
