@@ -123,15 +123,13 @@ def node_starts(values: Mapping[str, str]) -> list[NodeStart]:
     sim = values["sim"] == "true"
     camera = None if sim else _camera(values)
     remappings = () if sim else _camera_remappings(values, camera)
-    starts = [
-        _start(SYNTHESIZER, values, _synthesizer_parameters(values, sim), remappings, camera),
-    ]
+    # RViz first: where it is not installed, nothing has been started yet.
+    starts = [_rviz(values, camera, remappings)] if values["rviz"] == "true" else []
+    starts.append(_start(SYNTHESIZER, values, _synthesizer_parameters(values, sim), remappings, camera))
     if values["record"] == "true":
         starts.append(_start(RECORDER, values, {"store": values["store"]} if values["store"] else {}))
     if sim:
         starts.append(_start(SIM_CELL, values, {"hand": values["hand"]}))
-    if values["rviz"] == "true":
-        starts.append(_rviz(values, camera, remappings))
     return starts
 
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping
 
-from gmi_ros.ros.children import Children, node_command
+from gmi_ros.ros.children import Children
 from gmi_ros.ros.processes import node_starts, use_image_profile
 
 
@@ -18,8 +18,6 @@ def up(values: Mapping[str, str]) -> dict:
             itself, with its last log lines. The other nodes are ended then.
     """
     starts = node_starts(values)
-    for start in starts:
-        node_command(start)  # refuses before anything is started
     use_image_profile()
     with Children(on_line=lambda name, line: print(f"[{name}] {line}", flush=True)) as children:
         for start in starts:

@@ -60,7 +60,7 @@ class TestNodes(unittest.TestCase):
         """The first answer that is right, asked for until START_S is over."""
         end = time.monotonic() + START_S
         while not is_right(found := answer()):
-            self.assertLess(time.monotonic(), end, f"the last answer was {found}")
+            self.assertLess(time.monotonic(), end, f"the last answer was {str(found)[:500]}")
             time.sleep(0.2)
         return found
 
@@ -71,9 +71,8 @@ class TestNodes(unittest.TestCase):
         )
         answer = self.until(
             lambda: self.call(SynthesizeGrasp, "/synthesize_grasp", SynthesizeGrasp.Request(seed=1, max_grasps=3)),
-            lambda answer: answer.error_code not in (answer.NO_FRAME, answer.STALE_FRAME),
+            lambda answer: answer.success,  # before the first images, and on a busy machine, it is not
         )
-        self.assertTrue(answer.success, answer.message)
         self.assertEqual(answer.grasps[0].header.frame_id, "camera_rgb_optical_frame")
 
 
