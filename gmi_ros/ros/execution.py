@@ -81,8 +81,9 @@ class Execution:
         """Send the goal; returns once it is accepted.
 
         Raises:
-            GmiError: NOT_ACTIVE after `stop`, BUSY, ACTION_SERVER_ABSENT, GOAL_REJECTED, CANCELLED by `stop` before the server answered, or
-                TIMEOUT where it does not answer in time (a goal that it accepts later is cancelled).
+            GmiError: NOT_ACTIVE after `stop`, BUSY, ACTION_SERVER_ABSENT, GOAL_REJECTED, CANCELLED by `stop` before the
+                server answered, or TIMEOUT where it does not answer in time (a goal that it accepts later is
+                cancelled).
         """
         now = time.monotonic()
         running = _Running(goal, now, now)
@@ -213,6 +214,7 @@ class Execution:
         if not self._client.server_is_ready():
             self._finish(running, None, ErrorCode.ACTION_SERVER_LOST, f"{ACTION} left the graph during {execution}")
         elif running.answers_probes and silence > self.server_timeout:
+            running.handle.cancel_goal_async()  # should it come back, the hand must not go on
             self._finish(
                 running,
                 None,

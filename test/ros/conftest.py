@@ -1,5 +1,6 @@
 """Nodes on executors in threads of their own, a small drawn frame, and a network whose untrained guess is good."""
 
+import gc
 import threading
 import time
 
@@ -96,6 +97,7 @@ class Live:
         for node, *_ in reversed(list(self._running)):
             self.stop(node)
         rclpy.shutdown(context=self.context)
+        gc.collect()  # a managed node stays in the graph until rclpy's cycle of references is found
 
     @staticmethod
     def until(condition, what: str = "the condition", timeout: float = 10.0):
