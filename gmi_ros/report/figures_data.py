@@ -8,7 +8,7 @@ import numpy as np
 
 from gmi_ros.core import poses
 from gmi_ros.core.errors import ErrorCode, GmiError
-from gmi_ros.evaluation.recipes import grasps_in_views, object_of, render_episode
+from gmi_ros.evaluation.recipes import RECIPE_VERSION, grasps_in_views, object_of, render_episode
 from gmi_ros.experience.episode import Episode
 from gmi_ros.experience.store import Store
 from gmi_ros.sim.camera import KINECT, Camera
@@ -44,8 +44,8 @@ def read_successes(stores: Iterable[Path], splits: Sequence[str]) -> dict[str, l
     """The simulated successes of each of these splits.
 
     Raises:
-        GmiError: BAD_REQUEST where a split has none, naming those that have; FILE_DAMAGED for a grasp that is not
-            finite; the stores' errors.
+        GmiError: BAD_REQUEST where a split has none, naming those that have, and for a recipe of another version;
+            FILE_DAMAGED for a grasp that is not finite; the stores' errors.
     """
     found: dict[str, list[Episode]] = {}
     for path in stores:
@@ -65,6 +65,12 @@ def read_successes(stores: Iterable[Path], splits: Sequence[str]) -> dict[str, l
 
 
 def _check(episode: Episode, path: Path) -> None:
+    version = episode.recipe.get("version")
+    if version != RECIPE_VERSION:
+        raise GmiError(
+            ErrorCode.BAD_REQUEST,
+            f"{path}: {episode.outcome_id} has recipe version {version}, this gmi_ros reads version {RECIPE_VERSION}",
+        )
     bad = int((~np.isfinite(episode.grasp_vector())).sum())
     if bad:
         raise GmiError(
@@ -98,8 +104,7 @@ def _best_view(episodes: Sequence[Episode]) -> Instance:
 
 
 def _instance(episode: Episode, known: np.ndarray) -> Instance:
-    observation = render_episode(episode)  # also checks the recipe's version
-    recipe = episode.recipe
+    observation, recipe = render_episode(episode), episode.recipe
     camera = Camera(KINECT, _pose(recipe["camera"]), recipe["look"], recipe.get("noise"))
     return Instance(
         episode.split,

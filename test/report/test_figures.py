@@ -4,6 +4,7 @@ import io
 import json
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +137,13 @@ def test_a_package_that_is_not_installed_is_named(package, monkeypatch):
             embed(drawn.grasps, 1)
         else:
             histograms(drawn, drawn.grasps, drawn.grasps, "title")
+    assert refused.value.code == ErrorCode.BAD_REQUEST
+
+
+def test_a_recipe_of_another_version_is_refused(tmp_path, episodes):
+    path = store(tmp_path / "x.db", [replace(episodes[0], recipe={**episodes[0].recipe, "version": 1})])
+    with pytest.raises(GmiError, match="block_20/.* has recipe version 1, this gmi_ros reads version 2") as refused:
+        read_successes([path], ["similar"])
     assert refused.value.code == ErrorCode.BAD_REQUEST
 
 
