@@ -22,12 +22,13 @@ from gmi_ros.srv import SynthesizeGrasp
 
 LAUNCH = Path(__file__).resolve().parents[2] / "launch" / "sim.launch.py"
 START_S = 60.0  # patient: other tests may run beside this one
+FOLDER = tempfile.TemporaryDirectory(prefix="gmi_launch_")  # removed when the runner ends
 NODES = ("grasp_synthesizer", "experience_recorder", "sim_cell")
 
 
 def generate_test_description() -> LaunchDescription:
     """sim.launch.py with a store of its own."""
-    store = Path(tempfile.mkdtemp(prefix="gmi_launch_")) / "experience.db"
+    store = Path(FOLDER.name) / "experience.db"
     nodes = IncludeLaunchDescription(
         PythonLaunchDescriptionSource(str(LAUNCH)), launch_arguments=[("store", str(store))]
     )
