@@ -22,7 +22,7 @@ def data_files(*folders: str) -> list[tuple[str, list[str]]]:
 BAGS = ["rosbags>=0.11,<0.12", "rosbags-image[opencv-headless]>=0.10,<0.11", "zstandard>=0.22,<1"]
 SIM = ["mujoco>=4.0,<5", "trimesh>=4.6,<6", "coacd>=1.0,<2"]
 DASK = ["distributed>=2024.8,<2027"]
-TRAIN = ["matplotlib>=3.8,<4"]
+TRAIN = ["matplotlib>=3.8,<4", "scikit-learn>=1.4,<2", "threadpoolctl>=3.1,<4"]
 
 setup(
     name="gmi_ros",
@@ -32,6 +32,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.10",
     packages=find_packages(include=["gmi_ros", "gmi_ros.*"]),
+    package_data={"gmi_ros.report": ["*.html", "*.css", "*.js"]},
     data_files=[("share/gmi_ros", ["package.xml"]), *data_files("config", "models")],
     install_requires=[
         "numpy>=1.26,<3",

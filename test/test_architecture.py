@@ -32,7 +32,7 @@ PACKAGES = {
     "experience": ARRAYS | {"rosbags", "zstandard", "yaml", "tqdm", "PIL"},
     "pipeline": ARRAYS,
     "evaluation": ARRAYS | {"torch", "safetensors", "tqdm"},
-    "report": ARRAYS | {"matplotlib", "PIL", "tqdm"},
+    "report": ARRAYS | {"matplotlib", "PIL", "tqdm", "sklearn", "threadpoolctl"},
     "cli": ARRAYS | {"yaml", "PIL", "tqdm"},
 }
 # Commands that run over ROS; they import gmi_ros.ros inside their functions, so that the others start without it.
