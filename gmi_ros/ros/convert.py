@@ -76,8 +76,15 @@ def array_of(message: Point | Vector3) -> np.ndarray:
 
 def pose_message(pose: np.ndarray) -> Pose:
     """From (4, 4)."""
-    x, y, z, w = (float(number) for number in poses.to_xyzw(pose))
-    return Pose(position=point_message(pose[:3, 3]), orientation=Quaternion(x=x, y=y, z=z, w=w))
+    return pose_messages(pose[None])[0]
+
+
+def pose_messages(stacked: np.ndarray) -> list[Pose]:
+    """From (n, 4, 4); all at once takes little longer than one."""
+    return [
+        Pose(position=point_message(pose[:3, 3]), orientation=Quaternion(x=x, y=y, z=z, w=w))
+        for pose, (x, y, z, w) in zip(stacked, poses.to_xyzw(stacked).tolist(), strict=True)
+    ]
 
 
 def pose_matrix(message: Pose) -> np.ndarray:
@@ -199,6 +206,10 @@ def grasp_message(
     output_from_object = output @ synthesis.object_frame.camera_from_object
     output_from_palm, output_from_pregrasp = output @ grasp.camera_from_palm, output @ grasp.camera_from_pregrasp
     palm_from_mount = poses.inverse(motion.hand_mount_from_palm)
+    wrists = np.stack([output_from_palm, output_from_pregrasp])
+    object_pose, wrist, pregrasp, mount, pregrasp_mount = pose_messages(
+        np.concatenate([output_from_object[None], wrists, wrists @ palm_from_mount])
+    )
     # Up is where the table's normal points; without a table, back the way the hand came.
     up = -grasp.camera_from_palm[:3, 2] if synthesis.table is None else synthesis.table.normal
     return msg.Grasp(
@@ -207,16 +218,16 @@ def grasp_message(
         observation_id=synthesis.observation_id,
         hand=motion.hand,
         label=grasp.label,
-        object_pose=pose_message(output_from_object),
+        object_pose=object_pose,
         contacts=contact_messages(
             poses.transform_points(output_from_object, grasp.contacts),
             poses.rotate(output_from_object, grasp.normals),
             grasp.residual,
         ),
-        pregrasp_wrist_pose=pose_message(output_from_pregrasp),
-        wrist_pose=pose_message(output_from_palm),
-        pregrasp_mount_pose=pose_message(output_from_pregrasp @ palm_from_mount),
-        mount_pose=pose_message(output_from_palm @ palm_from_mount),
+        pregrasp_wrist_pose=pregrasp,
+        wrist_pose=wrist,
+        pregrasp_mount_pose=pregrasp_mount,
+        mount_pose=mount,
         joints_open=joints_message(grasp.joints_open, header),
         joints_closed=joints_message(grasp.joints, header),
         finger_start=grasp.finger_start.astype(float),

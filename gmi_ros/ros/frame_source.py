@@ -5,7 +5,6 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from rclpy.callback_groups import CallbackGroup
 from rclpy.clock import JumpThreshold
 from rclpy.duration import Duration
 from rclpy.node import Node
@@ -17,6 +16,7 @@ from gmi_ros.experience.topics import SUFFIXES
 from gmi_ros.ros import qos
 from gmi_ros.ros.compat import Synchronizer
 from gmi_ros.ros.convert import frame_from_messages, nanoseconds
+from gmi_ros.ros.input_thread import InputThread
 from gmi_ros.ros.intake import InputStatistics, Rate
 from gmi_ros.ros.settings import NodeSettings
 
@@ -40,17 +40,18 @@ def input_topics(node: Node, settings: NodeSettings) -> list[tuple[type, str]]:
 class FrameSource:
     """Subscribes to the four inputs; `newest` judges the age on the node's clock and converts.
 
-    on_set: called after each complete set was stored, in an executor's thread and outside all locks, so it must be
+    on_set: called after each complete set was stored, in the thread of the inputs and outside all locks, so it must be
     quick; what it raises is logged.
     """
 
-    def __init__(self, node: Node, settings: NodeSettings, callback_group: CallbackGroup):
+    def __init__(self, node: Node, settings: NodeSettings):
         self.settings = settings  # max_age and max_future of newer ones are taken at once
         self.on_set: Callable[[], None] | None = None
         self._clock, self._logger = node.get_clock(), node.get_logger()
         self._lock = threading.Lock()
         self._newest: tuple[Any, ...] | None = None
         self._sets, self._rate = 0, Rate()
+        self._thread = InputThread(node, "inputs")
         self._synchronizer = Synchronizer(
             node,
             input_topics(node, settings),
@@ -58,11 +59,12 @@ class FrameSource:
             settings.queue_size,
             settings.slop_s,
             self._store,
-            callback_group,
+            self._thread.group,
         )
         # After a jump back (a bag that starts again) what was seen lies in the future.
         threshold = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True)
         self._jump = self._clock.create_jump_callback(threshold, post_callback=lambda _: self._forget())
+        self._thread.start(self._synchronizer.subscriptions)
 
     @property
     def sets(self) -> int:
@@ -86,6 +88,7 @@ class FrameSource:
     def close(self) -> None:
         """Take the subscriptions down and forget what came."""
         self._jump.unregister()
+        self._thread.close()
         self._synchronizer.close()
         self._forget()
 

@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Sequence
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.context import Context
 from rclpy.parameter import Parameter
@@ -92,7 +92,7 @@ class GraspSynthesizer(ManagedNode):
 
     def activate(self) -> None:
         """Take in images and answer requests from now on."""
-        self._source = FrameSource(self, self.settings, MutuallyExclusiveCallbackGroup())
+        self._source = FrameSource(self, self.settings)
         self._source.on_set = self._on_set
         self._execution.allow()
 

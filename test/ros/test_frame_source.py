@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image as Picture
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import CompressedImage
 
@@ -54,7 +53,7 @@ class Camera:
 
     def __init__(self, live, **changes):
         self.live, self.node, self.user = live, live.node("listener"), live.node("camera")
-        self.source = FrameSource(self.node, settings(**changes), MutuallyExclusiveCallbackGroup())
+        self.source = FrameSource(self.node, settings(**changes))
         self.names = [self.node.resolve_topic_name(n) for _, n in input_topics(self.node, settings(**changes))]
         self.publishers = [
             self.user.create_publisher(kind, name, 10) for kind, name in input_topics(self.node, settings(**changes))
@@ -181,7 +180,7 @@ def test_what_is_closed_receives_no_more_and_can_be_made_again(live, draw, synch
     with pytest.raises(GmiError) as caught:
         camera.source.newest()
     assert caught.value.code == ErrorCode.NO_FRAME and camera.source.sets == 1
-    camera.source = FrameSource(camera.node, settings(), MutuallyExclusiveCallbackGroup())
+    camera.source = FrameSource(camera.node, settings())
     live.until(lambda: all(p.get_subscription_count() for p in camera.publishers), "the new subscriptions")
     camera.show(draw())
     live.until(lambda: camera.source.sets == 1, "the set")

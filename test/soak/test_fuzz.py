@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 import rclpy
 from mutations import MESSAGES, WHOLE_SET, Mutation, mutations
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.context import Context
 from sets import VARIANTS, as_messages
 
@@ -49,7 +48,7 @@ class Road:
     def __init__(self, node, weights: Path):
         self.node = node
         self._settings = NodeSettings(max_age=20.0)
-        self._source = FrameSource(node, self._settings, MutuallyExclusiveCallbackGroup())
+        self._source = FrameSource(node, self._settings)
         self._takers = [subscription.callback for subscription in self._source._synchronizer.subscriptions]
         self._hand, self._model = load_hand(), load_model(weights, 1)
         self._motion = bounded_motion(self._settings, self._hand)
