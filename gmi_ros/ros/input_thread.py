@@ -3,6 +3,7 @@
 import threading
 import traceback
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.exceptions import InvalidHandle
@@ -55,21 +56,28 @@ class InputThread:
 
     def _run(self) -> None:
         try:
-            n = len(self._subscriptions)
-            wait_set = _rclpy.WaitSet(n, 1, 0, 0, 0, 0, self._context.handle)
             while not self._closed.is_set() and self._context.ok():
-                wait_set.clear_entities()
-                wait_set.add_guard_condition(self._guard.handle)
-                for subscription in self._subscriptions:
-                    wait_set.add_subscription(subscription.handle)
-                wait_set.wait(_WAKE_NS)
-                ready = wait_set.get_ready_entities("subscription")
-                for subscription in self._subscriptions:
-                    if subscription.handle.pointer in ready and not self._closed.is_set():
-                        self._take(subscription)
+                self._take_what_comes()
         except (InvalidHandle, _rclpy.RCLError):
             if not self._closed.is_set() and self._context.ok():  # else the context went away while it waited
                 self._logger.error(f"no more images are taken in: {traceback.format_exc()}")
+
+    def _take_what_comes(self) -> None:
+        handles = [subscription.handle for subscription in self._subscriptions]
+        with ExitStack() as held:  # what is waited for must not be destroyed meanwhile
+            for handle in (self._context.handle, self._guard.handle, *handles):
+                held.enter_context(handle)
+            wait_set = _rclpy.WaitSet(len(handles), 1, 0, 0, 0, 0, self._context.handle)
+            held.enter_context(wait_set)
+            wait_set.clear_entities()
+            wait_set.add_guard_condition(self._guard.handle)
+            for handle in handles:
+                wait_set.add_subscription(handle)
+            wait_set.wait(_WAKE_NS)
+            ready = wait_set.get_ready_entities("subscription")
+        for subscription in self._subscriptions:
+            if subscription.handle.pointer in ready and not self._closed.is_set():
+                self._take(subscription)
 
     def _take(self, subscription: Subscription) -> None:
         with subscription.handle:
