@@ -188,13 +188,15 @@ def test_every_answer_is_that_of_its_set(tmp_path, soak_seed, soak_scale):
     offline = Offline(Ring.load(tmp_path / "ring.npz"), soak_seed, settings)
     wrong = [text for call in calls if (text := complaint(call, sent, soak_seed, offline, settings))]
     report(calls, sent, soak_seed)
+    early, late = (statistics.median(c.rss_kb for c in part) for part in (calls[120:240] or calls, calls[-120:]))
+    print(
+        f"RssAnon, medians: {early / 1024:.1f} MB in minutes 2 to 4, {late / 1024:.1f} MB in the last two", flush=True
+    )
     assert not wrong, "\n".join(wrong)
     assert any(call.response.success for call in calls)
     if full:
         assert len(calls) >= 0.95 * SECONDS and len({call.response.error_code for call in calls}) >= 5
-        early, late = (statistics.median(c.rss_kb for c in part) for part in (calls[120:240], calls[-120:]))
-        print(f"RssAnon: {early / 1024:.1f} MB in minutes 2 to 4, {late / 1024:.1f} MB in the last two", flush=True)
-        assert late <= GROWTH * early
+        assert late <= GROWTH * early, f"RssAnon: {early} kB in minutes 2 to 4, {late} kB in the last two"
 
 
 def report(calls: list[Call], sent: dict[int, int], seed: int) -> None:
@@ -205,4 +207,5 @@ def report(calls: list[Call], sent: dict[int, int], seed: int) -> None:
     print(f"{sum(fates.values())} sets: {dict(fates)}")
     print(f"{len(calls)} answers: {dict(codes)}")
     print(f"answered in {statistics.median(seconds) * 1e3:.0f} ms (median), {max(seconds) * 1e3:.0f} ms at most")
-    print(f"RssAnon {calls[0].rss_kb / 1024:.1f} MB at first, {calls[-1].rss_kb / 1024:.1f} MB at last", flush=True)
+    every_minute = [round(call.rss_kb / 1024) for call in calls[::60]]
+    print(f"RssAnon, every minute: {every_minute} MB")
