@@ -116,7 +116,7 @@ def mutated(messages: list, mutation: Mutation, rng: random.Random) -> list:
     label = rng.choice((0, 0, 1))
     changed = [*messages, SynthesizeGrasp.Request(seed=1, target_label=label)]
     if mutation.message == WHOLE_SET:
-        changed[:4] = copy.deepcopy(changed[:4])
+        changed[:4] = [copy.deepcopy(message) for message in messages]  # one by one: they may share a header
         mutation.apply(changed[:4], rng)
     else:
         index = MESSAGES.index(mutation.message)
