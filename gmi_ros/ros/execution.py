@@ -25,6 +25,7 @@ ACTION = "execute_grasp"
 _WATCH_PERIOD = 0.25  # [s]
 _SERVER_WAIT = 1.0  # [s] for an action server to be found
 _CANCEL_WAIT = 1.0  # [s] for the answer to a cancel
+_POLL = 0.01  # [s]
 
 Ended = Callable[[ExecuteGrasp.Goal, ExecuteGrasp.Result | None, ErrorCode | int, str], None]
 
@@ -42,6 +43,14 @@ class _Running:
     answers_probes: bool = False
     answered: threading.Event = field(default_factory=threading.Event)  # by the server, or by who abandons
     abandoned: bool = False  # before the server answered: it has no outcome, and is cancelled if accepted later
+    cancelling: Future | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the server has answered all that it was asked."""
+        if self.handle is None:
+            return False
+        return not self.handle.accepted or (self.cancelling is not None and self.cancelling.done())
 
 
 class Execution:
@@ -64,6 +73,7 @@ class Execution:
         self._lock = threading.Lock()
         self._stopped = ""  # why nothing may be started
         self._running: _Running | None = None
+        self._stopping: _Running | None = None  # what the last stop met
         self._client = OrderedActionClient(node, ExecuteGrasp, ACTION, callback_group=callback_group)
         probe_name = f"{node.resolve_service_name(ACTION)}/_action/get_result"
         self._prober = node.create_client(ExecuteGrasp.Impl.GetResultService, probe_name, callback_group=callback_group)
@@ -131,13 +141,23 @@ class Execution:
             running = self._running
             if running is None:
                 return
+            self._stopping = running
             if running.handle is None:
                 running.abandoned, self._running = True, None
                 running.answered.set()
                 return
         if running.handle.accepted:
-            running.handle.cancel_goal_async()
+            running.cancelling = running.handle.cancel_goal_async()
             self._finish(running, None, ErrorCode.CANCELLED, f"cancelled: {reason}")
+
+    def settle(self, timeout: float) -> None:
+        """Wait until the server has heard of a `stop`, at most `timeout` [s]: before the process ends.
+
+        A goal that was on its way when the stop came is cancelled as soon as the server has taken it.
+        """
+        running, end = self._stopping, time.monotonic() + timeout
+        while running is not None and not running.is_settled and time.monotonic() < end:
+            time.sleep(_POLL)
 
     def _send(self, running: _Running, deadline: Deadline) -> None:
         patience = min(_SERVER_WAIT, deadline.left)
@@ -187,7 +207,7 @@ class Execution:
             running.answered.set()
         if running.abandoned and running.handle.accepted:
             self._logger.warning(f"execution {running.goal.execution_id} was accepted too late and is cancelled")
-            running.handle.cancel_goal_async()
+            running.cancelling = running.handle.cancel_goal_async()
 
     def _on_feedback(self, running: _Running, feedback: Any) -> None:
         running.last_sign = time.monotonic()

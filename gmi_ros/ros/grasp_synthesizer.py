@@ -34,6 +34,9 @@ from gmi_ros.ros.worker import Deadline, Worker
 from gmi_ros.srv import SynthesizeGrasp
 
 
+_FAREWELL = 2.0  # [s] for the action server to hear that its goal is cancelled
+
+
 class GraspSynthesizer(ManagedNode):
     """Serves synthesize_grasp. Needs an executor with several threads: a request waits in one of them for the worker.
 
@@ -115,6 +118,11 @@ class GraspSynthesizer(ManagedNode):
     def on_failure(self, error: GmiError) -> None:
         """Requests are told why the node is not active."""
         self._refusal = error
+
+    def finish(self) -> None:
+        """Stop working, for good, and see to it that the hand hears of it."""
+        super().finish()
+        self._execution.settle(_FAREWELL)
 
     def destroy_node(self) -> None:
         """Cancel, end the worker, and take the node down."""

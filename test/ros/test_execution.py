@@ -260,3 +260,24 @@ def test_an_answer_that_comes_before_its_question_is_noted_is_not_lost(bench, mo
     answer = b.execute()
     assert answer.goal_accepted, answer.message
     assert b.outcome(answer.execution_id).success
+
+
+def test_before_the_process_ends_a_goal_on_its_way_is_waited_for_and_cancelled(bench, monkeypatch):
+    b = bench("slow")
+    deciding, gate, take = threading.Event(), threading.Event(), MockHand._on_goal
+
+    def slow_to_decide(hand, goal):
+        deciding.set()
+        assert gate.wait(10.0)
+        return take(hand, goal)
+
+    b.live.stop(b.hand)
+    monkeypatch.setattr(MockHand, "_on_goal", slow_to_decide)
+    b.serve("slow")
+    b.robot.show()
+    b.robot.client.call_async(SynthesizeGrasp.Request(seed=1, execute=True))
+    assert deciding.wait(10.0)
+    threading.Timer(0.2, gate.set).start()
+    b.robot.node.finish()  # as on Ctrl-C; the executor still spins
+    stopped = b.robot.node._execution._stopping
+    assert stopped.is_settled and stopped.handle.accepted and stopped.cancelling.result().goals_canceling
