@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -24,14 +25,13 @@ def _shared_memory_files() -> set[Path]:
 
 
 def _in_use() -> str:
-    """The memory maps of all processes, in which a shared-memory file that someone uses is named."""
-    maps = []
+    """Maps and open files of all processes, in which a shared-memory file that someone uses is named."""
+    found = []
     for process in Path("/proc").glob("[0-9]*"):
-        try:
-            maps.append((process / "maps").read_text())
-        except OSError:
-            continue  # The process ended, or is another user's.
-    return "".join(maps)
+        with suppress(OSError):  # the process ended, or is another user's
+            found.append((process / "maps").read_text())
+            found.extend(os.readlink(file) for file in (process / "fd").iterdir())
+    return "\n".join(found)
 
 
 def _of_another_domain(name: str) -> bool:
@@ -47,8 +47,10 @@ def shared_memory_is_cleaned_up():
     left = _shared_memory_files() - before
     used = _in_use() if left else ""
     for path in left:
-        if path.owner() == Path("/proc/self").owner() and path.name not in used and not _of_another_domain(path.name):
-            path.unlink(missing_ok=True)
+        name = path.name.removeprefix("sem.").removesuffix("_mutex")  # a semaphore goes with its segment
+        with suppress(FileNotFoundError):
+            if path.owner() == Path("/proc/self").owner() and name not in used and not _of_another_domain(name):
+                path.unlink()
 
 
 @pytest.fixture

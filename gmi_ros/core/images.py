@@ -31,7 +31,8 @@ def canonical_depth(array: np.ndarray, encoding: str) -> np.ndarray:
     """
     if encoding not in _DEPTH_SCALE:
         raise _unknown("depth", encoding, _DEPTH_SCALE)
-    return array.reshape(array.shape[:2]).astype(np.float32) * np.float32(_DEPTH_SCALE[encoding])
+    with np.errstate(invalid="ignore", over="ignore"):  # whatever is in there, it is a hole or too far
+        return array.reshape(array.shape[:2]).astype(np.float32) * np.float32(_DEPTH_SCALE[encoding])
 
 
 def canonical_mask(array: np.ndarray, encoding: str) -> np.ndarray:

@@ -1,8 +1,11 @@
 """What a person tunes: frozen dataclasses whose fields carry help and bounds, shared by nodes, CLI and tests."""
 
+import math
 from dataclasses import dataclass, field, fields
 
 from gmi_ros.core.errors import ErrorCode, GmiError
+
+_LEAST_LENGTH = 1e-9  # of a normal that says a direction
 
 
 def setting(default, help: str, low=None, high=None, choices: tuple | None = None, live: bool = False):
@@ -26,7 +29,8 @@ class Settings:
             for number in value if isinstance(value, tuple) else (value,):
                 if isinstance(number, (bool, str)):
                     continue
-                if number != number or (low is not None and number < low) or (high is not None and number > high):
+                beyond = (low is not None and number < low) or (high is not None and number > high)
+                if beyond or not math.isfinite(number):
                     bounds = f"[{'-inf' if low is None else low}, {'inf' if high is None else high}]"
                     raise GmiError(ErrorCode.BAD_SETTING, f"{f.name} must be in {bounds}, got {number}")
 
@@ -102,7 +106,10 @@ class SynthesisSettings(Settings):
         for name, length in (("table_plane", 4), ("approach_axis", 3), ("workspace_low", 3), ("workspace_high", 3)):
             if len(getattr(self, name)) != length:
                 raise GmiError(ErrorCode.BAD_SETTING, f"{name} must have {length} numbers, got {getattr(self, name)}")
-        if any(self.table_plane) and not any(self.table_plane[:3]):
+        if any(self.approach_axis) and math.hypot(*self.approach_axis) < _LEAST_LENGTH:
+            message = f"approach_axis must be zeros or at least {_LEAST_LENGTH} long, got {self.approach_axis}"
+            raise GmiError(ErrorCode.BAD_SETTING, message)
+        if any(self.table_plane) and math.hypot(*self.table_plane[:3]) < _LEAST_LENGTH:
             raise GmiError(
-                ErrorCode.BAD_SETTING, f"table_plane must be a b c d with a normal a b c, got {self.table_plane}"
+                ErrorCode.BAD_SETTING, f"table_plane must be a b c d with a normal a b c of at least {_LEAST_LENGTH}, got {self.table_plane}"
             )

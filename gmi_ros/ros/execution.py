@@ -37,6 +37,7 @@ class _Running:
     goal: ExecuteGrasp.Goal
     sent: float
     last_sign: float
+    asked: float = 0.0  # for the result, the last time
     handle: ClientGoalHandle | None = None
     phase: str = "sent"
     probe: Future | None = None
@@ -187,7 +188,7 @@ class Execution:
             raise GmiError(
                 ErrorCode.GOAL_REJECTED, f"{ACTION} rejected execution {running.goal.execution_id}; its log says why"
             )
-        running.handle.get_result_async().add_done_callback(lambda done: self._on_result(running, done))
+        self._ask_result(running)
 
     @staticmethod
     def _check_wanted(running: _Running) -> None:
@@ -198,6 +199,10 @@ class Execution:
                 f"execution {running.goal.execution_id} was cancelled before {ACTION} had accepted it: "
                 "the node is being deactivated",
             )
+
+    def _ask_result(self, running: _Running) -> None:
+        running.asked = time.monotonic()
+        running.handle.get_result_async().add_done_callback(lambda done: self._on_result(running, done))
 
     def _on_answer(self, running: _Running, answered: Future) -> None:
         with self._lock:
@@ -215,6 +220,11 @@ class Execution:
 
     def _on_result(self, running: _Running, done: Future) -> None:
         status, result = done.result().status, done.result().result
+        if status == GoalStatus.STATUS_UNKNOWN:
+            execution = f"execution {running.goal.execution_id} ({running.phase})"
+            message = f"{ACTION} knows nothing of {execution}: it was started anew"
+            self._finish(running, None, ErrorCode.ACTION_SERVER_LOST, message)
+            return
         code, message = result.error_code, result.message
         if status == GoalStatus.STATUS_CANCELED:
             code, message = code or ErrorCode.CANCELLED, message or "cancelled"
@@ -251,6 +261,8 @@ class Execution:
                 f"{execution} was cancelled after {now - running.sent:.1f} s, "
                 f"at most {self.execution_timeout:.1f} s allowed (execution_timeout)",
             )
+        elif running.asked and now - running.asked > self.server_timeout:
+            self._ask_result(running)  # a server that was started anew does not know the goal
         elif running.probe is None:
             running.probe = self._prober.call_async(
                 ExecuteGrasp.Impl.GetResultService.Request(goal_id=UUID(uuid=list(uuid.uuid4().bytes)))

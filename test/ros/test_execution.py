@@ -281,3 +281,14 @@ def test_before_the_process_ends_a_goal_on_its_way_is_waited_for_and_cancelled(b
     b.robot.node.finish()  # as on Ctrl-C; the executor still spins
     stopped = b.robot.node._execution._stopping
     assert stopped.is_settled and stopped.handle.accepted and stopped.cancelling.result().goals_canceling
+
+
+def test_a_server_that_was_started_anew_knows_nothing_of_the_goal_and_that_is_told(bench):
+    b = bench("slow", server_timeout=0.5, execution_timeout=60.0)
+    answer = b.execute()
+    b.live.stop(b.hand)
+    b.serve("slow")  # at once: there is always somebody who answers
+    outcome = b.outcome(answer.execution_id, timeout=8.0)
+    assert outcome.error_code == ErrorCode.ACTION_SERVER_LOST and not outcome.success
+    b.hand.behaviour = "succeed"
+    assert b.outcome(b.execute().execution_id).success
