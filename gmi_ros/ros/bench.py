@@ -1,5 +1,6 @@
 """Speed figures of the running node: its service from another process, its idling, its start."""
 
+import gc
 import os
 import sys
 import time
@@ -49,6 +50,8 @@ def bench_service(calls: int, scenes: int, seed: int, model: Path | None = None)
         session.spin_until(answered, _WAIT_S, "an answer of synthesize_grasp")
         startup = time.perf_counter() - started
         times = []
+        gc.collect()
+        gc.freeze()  # the pauses of this process's collector are not the service's
         for _ in range(calls):
             start = time.perf_counter()
             if answered():

@@ -1,6 +1,7 @@
 """Run one node as a process: start, spin on several threads, and an orderly end on SIGINT and SIGTERM."""
 
 import ctypes
+import gc
 import logging
 import platform
 import signal
@@ -73,6 +74,10 @@ def _spin(node: Node, stopping: threading.Event) -> int:
         finally:
             stopping.set()
 
+    # What is there now stays: without it to go over, Python's collector no longer stops everything for a tenth of a
+    # second now and then.
+    gc.collect()
+    gc.freeze()
     spinner = threading.Thread(target=spin, name="executor")
     spinner.start()
     try:
