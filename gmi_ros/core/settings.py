@@ -27,7 +27,7 @@ class Settings:
             if choices and value not in choices:
                 raise GmiError(ErrorCode.BAD_SETTING, f"{f.name} must be one of {', '.join(choices)}, got {value!r}")
             for number in value if isinstance(value, tuple) else (value,):
-                if isinstance(number, (bool, str)):
+                if isinstance(number, bool) or not isinstance(number, (int, float)):
                     continue
                 beyond = (low is not None and number < low) or (high is not None and number > high)
                 if beyond or not math.isfinite(number):
