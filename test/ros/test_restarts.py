@@ -122,10 +122,10 @@ def test_a_restart_in_the_middle_of_anything_heals(make_peer, kind, soak_scale):
     peer = make_peer(kind)
     peer.works()
 
-    # While nothing happens.
-    peer.stop(KILL)
-    peer.start()
-    peer.works()
+    if soak_scale == 1:  # while nothing happens
+        peer.stop(KILL)
+        peer.start()
+        peer.works()
 
     # In the middle of a request: the goal is sent and not answered yet.
     peer.see()
