@@ -14,23 +14,8 @@ def fingerprint() -> str:
     """12 digits that differ wherever a matrix product or a function rounds otherwise than elsewhere."""
     numbers = np.random.default_rng(0).uniform(0.1, 0.9, 999)
     matrix = numbers.reshape(333, 3)
-    functions = (
-        np.sin,
-        np.cos,
-        np.arctan,
-        np.arccos,
-        np.arcsin,
-        np.exp,
-        np.log,
-        np.tanh,
-        np.sqrt,
-        np.sum,
-    )
+    functions = (np.sin, np.cos, np.arctan, np.arccos, np.arcsin, np.exp, np.log, np.tanh, np.sqrt, np.sum)
     results = [function(numbers) for function in functions]
-    results += [
-        numbers**1.7,
-        np.arctan2(numbers, numbers[::-1]),
-        np.linalg.norm(matrix, axis=1),
-    ]
+    results += [numbers**1.7, np.arctan2(numbers, numbers[::-1]), np.linalg.norm(matrix, axis=1)]
     results += [matrix @ matrix[:3], matrix.T @ matrix, np.linalg.inv(matrix[:3])]
     return hashlib.sha256(b"".join(np.ascontiguousarray(r).tobytes() for r in results)).hexdigest()[:12]

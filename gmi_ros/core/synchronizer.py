@@ -22,6 +22,8 @@ class ApproximateTimeSynchronizer:
 
     `add` may be called from several threads. The callback runs outside the lock, in the thread whose message completed
     the set: it may call `add`, and what it raises reaches that caller and leaves the queues in order.
+
+    queues: what waits, by topic; to be looked at with `lock` held. Both are called as message_filters calls them.
     """
 
     def __init__(self, topics: Sequence[str] | int, queue_size: int, slop_s: float, callback: Callable[..., None]):
@@ -45,35 +47,35 @@ class ApproximateTimeSynchronizer:
         self._queue_size = queue_size
         self._slop_ns = int(slop_s * _NS)
         self._callback = callback
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         # Stamp [ns] -> message, in order of arrival: among equally near stamps the one queued first wins.
-        self._queues: list[dict[int, Any]] = [{} for _ in range(n_topics)]
+        self.queues: list[dict[int, Any]] = [{} for _ in range(n_topics)]
 
     def add(self, index: int, stamp_ns: int, message: Any) -> None:
         """Take in a message of topic `index`, stamped `stamp_ns` [ns]; calls the callback when it completes a set."""
-        with self._lock:
+        with self.lock:
             complete = self._insert(index, stamp_ns, message)
         if complete is not None:
             self._callback(*complete)
 
     def clear(self) -> None:
         """Forget every queued message, as after a jump of the clock."""
-        with self._lock:
-            for queue in self._queues:
+        with self.lock:
+            for queue in self.queues:
                 queue.clear()
 
     def _insert(self, index: int, stamp_ns: int, message: Any) -> list | None:
-        queue = self._queues[index]
+        queue = self.queues[index]
         queue[stamp_ns] = message
         while len(queue) > self._queue_size:
             del queue[min(queue)]
         if stamp_ns not in queue:  # older than all that is queued: dropped at once
             return None
         candidates = [
-            [stamp_ns] if i == index else self._nearest_first(other, stamp_ns) for i, other in enumerate(self._queues)
+            [stamp_ns] if i == index else self._nearest_first(other, stamp_ns) for i, other in enumerate(self.queues)
         ]
         stamps = self._first_fitting(candidates, [])
-        return None if stamps is None else [q.pop(stamp) for q, stamp in zip(self._queues, stamps)]
+        return None if stamps is None else [q.pop(stamp) for q, stamp in zip(self.queues, stamps)]
 
     def _nearest_first(self, queue: dict[int, Any], stamp_ns: int) -> list[int]:
         near = [s for s in queue if abs(s - stamp_ns) <= self._slop_ns]

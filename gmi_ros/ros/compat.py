@@ -4,7 +4,6 @@ Where message_filters, cv_bridge or tf2_ros can be imported they are used; where
 core, `experience.images.image_array`, and the parameter camera_pose in place of tf2.
 """
 
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -55,18 +54,6 @@ def log_missing(node: Node) -> None:
         node.get_logger().info(f"not installed, so replaced: {uses}")
 
 
-class _OwnSynchronizer(ApproximateTimeSynchronizer):
-    """Ours, with its queues and their lock to be got at, as those of message_filters can be."""
-
-    @property
-    def lock(self) -> threading.Lock:
-        return self._lock
-
-    @property
-    def queues(self) -> list[dict[int, Any]]:
-        return self._queues
-
-
 class Synchronizer:
     """Subscribes to several topics and hands on sets of messages whose stamps lie close together.
 
@@ -107,7 +94,7 @@ class Synchronizer:
                 source.registerCallback(self._hand_on)
         else:
             names = [name for _, name in topics]
-            self._synchronizer = _OwnSynchronizer(names, queue_size, slop_s, self._set_is_complete)
+            self._synchronizer = ApproximateTimeSynchronizer(names, queue_size, slop_s, self._set_is_complete)
             self.subscriptions = [
                 node.create_subscription(kind, name, self._adder(index), qos, **options)
                 for index, (kind, name) in enumerate(topics)

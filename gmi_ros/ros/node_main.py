@@ -1,13 +1,10 @@
 """Run one node as a process: start, spin on several threads, and an orderly end on SIGINT and SIGTERM."""
 
-import ctypes
 import gc
 import logging
-import platform
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
 
 import rclpy
@@ -21,7 +18,6 @@ from gmi_ros.core.errors import GmiError
 _THREADS = 6
 _WAKE = 0.2  # [s] after which a quiet executor looks whether it is to stop
 _STOP_WAIT = 5.0  # [s] for the executor's threads
-_TRIM_PERIOD = 10.0  # [s]
 
 
 def run_node(make_node: Callable[[], Node]) -> int:
@@ -42,19 +38,6 @@ def run_node(make_node: Callable[[], Node]) -> int:
         return 1
     finally:
         rclpy.try_shutdown()
-
-
-def _memory_trimmer() -> Callable[[], None]:
-    """What gives memory back that glibc keeps after it was freed; elsewhere nothing does.
-
-    Images that piled up while the process was behind lie among small blocks: the heap would stay as large as it once
-    was.
-    """
-    if platform.libc_ver()[0] != "glibc":
-        return lambda: None
-    trim = ctypes.CDLL(None).malloc_trim
-    trim.argtypes, trim.restype = (ctypes.c_size_t,), ctypes.c_int
-    return lambda: trim(0)
 
 
 def _spin(node: Node, stopping: threading.Event) -> int:
@@ -81,11 +64,8 @@ def _spin(node: Node, stopping: threading.Event) -> int:
     spinner = threading.Thread(target=spin, name="executor")
     spinner.start()
     try:
-        trim, next_trim = _memory_trimmer(), time.monotonic() + _TRIM_PERIOD
         while not stopping.wait(_WAKE):  # not for ever: a process that is stopped and continued would sleep on
-            if time.monotonic() > next_trim:
-                trim()
-                next_trim = time.monotonic() + _TRIM_PERIOD
+            pass
         if hasattr(node, "finish") and not failures:
             node.finish()
     finally:

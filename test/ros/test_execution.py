@@ -193,8 +193,8 @@ def test_deactivating_cancels(bench):
     b.live.until(lambda: b.robot.node._execution.status == "idle", "the end")
 
 
-def test_deactivating_before_the_server_has_answered_cancels_without_an_outcome(bench, monkeypatch):
-    b = bench("slow")
+def serve_slow_to_decide(b, monkeypatch):
+    """A hand that takes a goal only once the second event is set, and sets the first when it is asked."""
     deciding, gate, take = threading.Event(), threading.Event(), MockHand._on_goal
 
     def slow_to_decide(hand, goal):
@@ -205,6 +205,12 @@ def test_deactivating_before_the_server_has_answered_cancels_without_an_outcome(
     b.live.stop(b.hand)
     monkeypatch.setattr(MockHand, "_on_goal", slow_to_decide)
     b.serve("slow")
+    return deciding, gate
+
+
+def test_deactivating_before_the_server_has_answered_cancels_without_an_outcome(bench, monkeypatch):
+    b = bench("slow")
+    deciding, gate = serve_slow_to_decide(b, monkeypatch)
     b.robot.show()
     future = b.robot.client.call_async(SynthesizeGrasp.Request(seed=1, execute=True))
     assert deciding.wait(10.0)
@@ -264,16 +270,7 @@ def test_an_answer_that_comes_before_its_question_is_noted_is_not_lost(bench, mo
 
 def test_before_the_process_ends_a_goal_on_its_way_is_waited_for_and_cancelled(bench, monkeypatch):
     b = bench("slow")
-    deciding, gate, take = threading.Event(), threading.Event(), MockHand._on_goal
-
-    def slow_to_decide(hand, goal):
-        deciding.set()
-        assert gate.wait(10.0)
-        return take(hand, goal)
-
-    b.live.stop(b.hand)
-    monkeypatch.setattr(MockHand, "_on_goal", slow_to_decide)
-    b.serve("slow")
+    deciding, gate = serve_slow_to_decide(b, monkeypatch)
     b.robot.show()
     b.robot.client.call_async(SynthesizeGrasp.Request(seed=1, execute=True))
     assert deciding.wait(10.0)
