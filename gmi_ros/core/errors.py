@@ -52,11 +52,24 @@ class ErrorCode(IntEnum):
     INTERNAL = 99
 
 
+LONGEST_MESSAGE = 2000  # characters
+
+
+def shortened(text: str, most: int) -> str:
+    """`text` with at most about `most` characters: of a longer one the beginning, the end and its length."""
+    if len(text) <= most:
+        return text
+    return f"{text[: most * 2 // 3]} ... ({len(text)} characters) ... {text[len(text) - most // 3 :]}"
+
+
 class GmiError(Exception):
-    """An expected failure: a code, and a message with the value, the bound and what would be valid."""
+    """An expected failure: a code, and a message with the value, the bound and what would be valid.
+
+    The value may come from anybody: of a message beyond LONGEST_MESSAGE the middle is left out.
+    """
 
     def __init__(self, code: ErrorCode, message: str):
-        super().__init__(message)
+        super().__init__(shortened(message, LONGEST_MESSAGE))
         self.code = ErrorCode(code)
 
     def __reduce__(self):

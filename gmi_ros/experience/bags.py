@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.core.errors import ErrorCode, GmiError, shortened
 from gmi_ros.core.frame import Frame, Intrinsics
 from gmi_ros.core.images import canonical_depth, canonical_mask, canonical_rgb
 from gmi_ros.core.synchronizer import ApproximateTimeSynchronizer
@@ -18,6 +18,7 @@ from gmi_ros.experience.images import MOST_PIXELS, image_array
 from gmi_ros.experience.topics import TopicMap
 
 T = TypeVar("T")
+LONGEST_FRAME_ID = 255  # characters
 _SUFFIXES = (".mcap", ".db3")
 
 
@@ -87,7 +88,8 @@ def set_to_frame(frame_set: FrameSet, to_array: Callable[[Any], np.ndarray] = im
     CompressedImage is read here, once its size was found to be the camera's.
 
     Raises:
-        GmiError: BAD_INTRINSICS, UNREGISTERED_DEPTH, UNKNOWN_ENCODING, SIZE_MISMATCH.
+        GmiError: BAD_INTRINSICS, UNREGISTERED_DEPTH, UNKNOWN_ENCODING, SIZE_MISMATCH, BAD_REQUEST for a frame_id
+            beyond LONGEST_FRAME_ID.
     """
     rgb, depth, mask, info = frame_set.rgb, frame_set.depth, frame_set.mask, frame_set.camera_info
     if info.width * info.height > MOST_PIXELS:
@@ -116,6 +118,12 @@ def set_to_frame(frame_set: FrameSet, to_array: Callable[[Any], np.ndarray] = im
 def _check_frame_ids(rgb: Any, depth: Any, info: Any) -> None:
     """Depth and intrinsics must be the colour camera's; a mask may say what it likes, since it is of the rgb image."""
     of_rgb, of_depth, of_info = (m.header.frame_id.lstrip("/") for m in (rgb, depth, info))  # tf had a slash once
+    if len(of_rgb) > LONGEST_FRAME_ID:
+        raise GmiError(
+            ErrorCode.BAD_REQUEST,
+            f"the rgb image's frame_id must have at most {LONGEST_FRAME_ID} characters, got {len(of_rgb)}: "
+            f"{shortened(of_rgb, 60)!r}",
+        )
     if of_depth != of_rgb:
         raise GmiError(
             ErrorCode.UNREGISTERED_DEPTH,

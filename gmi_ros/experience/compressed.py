@@ -9,6 +9,9 @@ from gmi_ros.core.errors import ErrorCode, GmiError
 
 SUFFIX = ".zst"
 _LEVEL = 19
+_MOST_GROWTH = 100  # times the packed file's size, which is beyond any store; a bomb has thousands
+_ALWAYS_TAKEN = 16 * 2**20  # bytes
+_HEADER = 18  # bytes at most, with the size of what was packed
 
 
 def pack(store: Path, into: Path) -> None:
@@ -30,20 +33,33 @@ def unpack(packed: Path, into: Path) -> None:
     """Write the store again, to be continued.
 
     Raises:
-        GmiError: FILE_NOT_FOUND, BAD_REQUEST where `into` is there already, STORE_CORRUPT for a damaged file.
+        GmiError: FILE_NOT_FOUND, BAD_REQUEST where `into` is there already, STORE_CORRUPT for a damaged file or one
+            that grows as no store does.
     """
     if not packed.is_file():
         raise GmiError(ErrorCode.FILE_NOT_FOUND, f"there is no packed store at {packed}")
     if into.exists():
         raise GmiError(ErrorCode.BAD_REQUEST, f"{into} exists already: remove it, or name another file")
     partial = into.with_name(f".{into.name}.partial")
+    most = _ALWAYS_TAKEN + _MOST_GROWTH * packed.stat().st_size
     try:
         with packed.open("rb") as source, partial.open("wb") as plain:
-            zstandard.ZstdDecompressor().copy_stream(source, plain)
+            whole = zstandard.frame_content_size(source.read(_HEADER))
+            source.seek(0)
+            for chunk in zstandard.ZstdDecompressor().read_to_iter(source):
+                if plain.tell() + len(chunk) > most:
+                    raise GmiError(
+                        ErrorCode.STORE_CORRUPT,
+                        f"{packed} unpacks to more than {most} bytes, {_MOST_GROWTH} times its size: that is no store",
+                    )
+                plain.write(chunk)
+            if plain.tell() != whole:
+                raise GmiError(ErrorCode.STORE_CORRUPT, f"{packed} is cut off: {plain.tell()} of {whole} bytes")
+        partial.replace(into)
     except zstandard.ZstdError as error:
-        partial.unlink(missing_ok=True)
         raise GmiError(ErrorCode.STORE_CORRUPT, f"{packed} is no intact packed store: {error}") from error
-    partial.replace(into)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 class Unpacked:

@@ -9,7 +9,7 @@ from sensor_msgs.msg import JointState
 from gmi_ros import msg
 from gmi_ros.action import ExecuteGrasp
 from gmi_ros.core import poses
-from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.core.errors import ErrorCode, GmiError, shortened
 from gmi_ros.core.version import version
 from gmi_ros.experience.episode import Episode, Pixels
 from gmi_ros.ros.compat import image_array
@@ -23,6 +23,9 @@ from gmi_ros.ros.convert import (
 
 LIVE = "live"  # split of what a node recorded
 UNPAIRED = "unpaired"  # split of outcomes whose observation never came: kept, but no training pairs
+LONGEST_NAME = 255  # characters of an id or of who judged
+_LONGEST_REASON = 1000
+_NAMES = "outcome_id grasp_id observation_id execution_id judged_by model_hash software_version camera".split()
 
 
 def outcome_message(
@@ -130,7 +133,7 @@ def episode_from_messages(outcome: msg.GraspOutcome, observation: msg.Observatio
         normals_reached=reached[1],
         joints=joints_array(outcome.joints_reached),
         camera_from_palm=camera_from_object @ object_from_output @ palm,
-        reason=outcome.reason,
+        reason=shortened(outcome.reason, _LONGEST_REASON),
         judged_by=outcome.judged_by,
         height_lifted=outcome.height_lifted if np.isfinite(outcome.height_lifted) else None,
         seed=outcome.seed,
@@ -153,6 +156,13 @@ def _in_object(contacts: Any, object_from_output: np.ndarray) -> tuple[np.ndarra
 
 
 def check_outcome(outcome: msg.GraspOutcome) -> None:
-    """Raises GmiError BAD_REQUEST where an outcome has no name to store it under."""
+    """Raises GmiError BAD_REQUEST where an outcome has no name to store it under, or one beyond LONGEST_NAME."""
     if not outcome.outcome_id:
         raise GmiError(ErrorCode.BAD_REQUEST, f"outcome of grasp {outcome.grasp_id!r} has an empty outcome_id")
+    for name in _NAMES:
+        text = getattr(outcome, name)
+        if len(text) > LONGEST_NAME:
+            raise GmiError(
+                ErrorCode.BAD_REQUEST,
+                f"{name} must have at most {LONGEST_NAME} characters, got {len(text)}: {shortened(text, 60)!r}",
+            )

@@ -33,7 +33,7 @@ _SLOW_PHASE = 5.0  # [s]
 class MockHand(Node):
     """behaviour: `succeed` and `fail` report an object that was held or slipped; `abort` reports broken hardware;
     `reject` takes no goal; `slow` takes 5 s for every phase and obeys cancel; `vanish` accepts a goal and then stops
-    serving.
+    serving. What ends without the object in the hand ends with the phase `retreat`.
 
     Needs an executor with several threads, since a slow goal occupies one. `goals` are those that came.
 
@@ -81,16 +81,24 @@ class MockHand(Node):
 
     def _execute(self, handle: ServerGoalHandle) -> ExecuteGrasp.Result:
         start = time.monotonic()
-        for number, name in enumerate(_PHASES):
-            if self.behaviour == "vanish" and name == "CLOSING":
-                self._stop_serving()
-                return ExecuteGrasp.Result()
+
+        def tell(name: str) -> None:
+            number = getattr(ExecuteGrasp.Feedback, name)
             handle.publish_feedback(
                 ExecuteGrasp.Feedback(phase=number, phase_name=name.lower(), elapsed=time.monotonic() - start)
             )
+
+        for name in _PHASES:
+            if self.behaviour == "vanish" and name == "CLOSING":
+                self._stop_serving()
+                return ExecuteGrasp.Result()
+            tell(name)
             if self._cancelled_in_phase(handle):
+                tell("RETREAT")
                 handle.canceled()
                 return execution_result(handle.request, "cancelled", ErrorCode.CANCELLED, "cancelled on request")
+        if self.behaviour in ("abort", "fail"):
+            tell("RETREAT")
         if self.behaviour == "abort":
             handle.abort()
             return execution_result(handle.request, "hardware", ErrorCode.EXECUTION_FAILED, "finger F2 reports a fault")

@@ -1,6 +1,7 @@
 """Packed stores hold what the plain ones did, are read as they are, and refuse to be written."""
 
 import pytest
+import zstandard
 from episodes import assert_same, make_episode
 
 from gmi_ros.core.errors import ErrorCode, GmiError
@@ -43,13 +44,19 @@ def refusal(function, *args):
     return error.value.code
 
 
+def bomb() -> bytes:
+    """64 MB of zeros in 2 kB."""
+    return zstandard.ZstdCompressor().compress(bytes(2**26))
+
+
 def test_what_is_refused(packed, tmp_path):
     assert refusal(Store, packed, "rw") == ErrorCode.STORE_UNWRITABLE
     assert refusal(Store, tmp_path / "none.db.zst") == ErrorCode.FILE_NOT_FOUND
     assert refusal(unpack, packed, tmp_path / "plain.db") == ErrorCode.BAD_REQUEST
     damaged = tmp_path / "damaged.db.zst"
-    damaged.write_bytes(packed.read_bytes()[:200] + b"nonsense")
-    assert refusal(Store, damaged) == ErrorCode.STORE_CORRUPT
+    for content in (packed.read_bytes()[:200] + b"nonsense", packed.read_bytes()[:-50], b"nonsense", b"", bomb()):
+        damaged.write_bytes(content)
+        assert refusal(Store, damaged) == ErrorCode.STORE_CORRUPT
     assert not [p for p in tmp_path.iterdir() if p.name.endswith(".partial")]
 
 

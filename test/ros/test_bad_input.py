@@ -158,6 +158,15 @@ def test_depth_of_another_frame(robot):
     refused(robot, ErrorCode.UNREGISTERED_DEPTH, "camera_depth_optical_frame", "camera_rgb_optical_frame")
 
 
+def test_a_frame_without_end(robot):
+    def name(*messages):
+        for message in messages:
+            message.header.frame_id = "x" * 100_000
+
+    robot.show(change=name)
+    refused(robot, ErrorCode.BAD_REQUEST, "frame_id", "at most 255 characters, got 100000")
+
+
 def test_intrinsics_of_another_frame(robot):
     def move(rgb, depth, info, mask):
         info.header = Header(stamp=rgb.header.stamp, frame_id="camera_depth_optical_frame")

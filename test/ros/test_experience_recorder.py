@@ -175,7 +175,9 @@ def test_an_outcome_that_is_no_record_is_refused_and_the_next_is_stored(tape, ex
     broken.grasp.object_pose.orientation.w = float("nan")
     t.observations.publish(seen)
     t.outcomes.publish(broken)
-    t.live.until(lambda: t.recorder.statistics["dropped.BAD_REQUEST"] == 2, "the refusals")
+    endless, _, _ = executed(draw, 0, "n" * 100_000)
+    t.outcomes.publish(endless)
+    t.live.until(lambda: t.recorder.statistics["dropped.BAD_REQUEST"] == 3, "the refusals")
     good, _, _ = executed(draw, 0, "good")
     t.outcomes.publish(good)
     assert t.acknowledged(1)[0].outcome_id == "good"
