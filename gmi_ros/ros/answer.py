@@ -101,7 +101,8 @@ def answer_request(
         except GmiError as refusal:
             if not request.all_objects:
                 raise
-            objects.append(ObjectAnswer(label, None, refusal))
+            # A new one: the traceback of this one holds arrays as large as the image, and there may be 65,535 labels.
+            objects.append(ObjectAnswer(label, None, GmiError(refusal.code, refusal.message)))
     found = [(grasp, o.synthesis) for o in objects if o.synthesis is not None for grasp in o.synthesis.grasps]
     ranked = sorted(found, key=lambda pair: -pair[0].score)[: settings.max_grasps]  # stable: the larger object first
     return Answer(frame, age, output_from_camera, objects, ranked, seed)
