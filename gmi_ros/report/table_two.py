@@ -1,7 +1,8 @@
-"""Table II from our data: `python -m gmi_ros.report.table_two`; begun runs go on, finished ones are read."""
+"""Table II from our data: `python -m gmi_ros.report.table_two`; begun runs go on, what was measured is left alone."""
 
 import argparse
 import json
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from gmi_ros.learning import checkpoint
 from gmi_ros.learning.card import TITLES
 from gmi_ros.learning.config import TrainingConfig
 from gmi_ros.learning.dataset import GraspData
-from gmi_ros.learning.training import train
+from gmi_ros.learning.training import LOG, train
 
 SIZES = (42_351, 32_768, 16_384)
 MODELS = ("r_cvae", "cnn", "cvae", "gsnn", "cnn_full")
@@ -48,32 +49,38 @@ class Cell:
     summary: dict
 
 
-def run(models: list[str], sizes: list[int], data: Path, runs: Path, cache: Path, epochs: int, patience: int) -> None:
-    """Train what is not trained, measure what is not measured; results go into `runs`/MODEL_SIZE/."""
+def run(models: list[str], sizes: list[int], data: Path, runs: Path, results: Path, cache: Path, **training) -> None:
+    """Train and measure what was not measured yet: the runs go into `runs`/MODEL_SIZE/, and what was found into
+    `results`/MODEL_SIZE/. training: settings of the runs besides the paper's."""
+    wanted = [(m, n) for n in sizes for m in models if m not in FULL_ONLY or n == max(SIZES)]
+    missing = [(m, n) for m, n in wanted if not all(_result(results, m, n, split).exists() for split in SPLITS)]
+    if not missing:
+        return
     tests = {
         split: load_grasp_data([data / f"{split}.db.zst"], held_out=True, cache=cache) for split in SPLITS
     }  # fmt: skip
     pairs = load_grasp_data([data / "train.db.zst"], cache=cache, within=WITHIN)
-    for size in sizes:
-        for model in models:
-            if model in FULL_ONLY and size != max(SIZES):
-                continue
-            folder = runs / f"{model}_{size}"
-            config = TrainingConfig(
-                model=model, pairs=size, grasps_per_image=GRASPS_PER_IMAGE, max_epochs=epochs, patience=patience
-            )
-            sys.stderr.write(f"{TITLES[model]}, {size} successes: {folder}\n")
-            train(config, pairs, folder)
-            _measure(folder, size, tests)
+    for model, size in missing:
+        folder = runs / f"{model}_{size}"
+        config = TrainingConfig(model=model, pairs=size, grasps_per_image=GRASPS_PER_IMAGE, **training)
+        sys.stderr.write(f"{TITLES[model]}, {size} successes: {folder}\n")
+        train(config, pairs, folder)
+        _measure(folder, results / folder.name, size, tests)
 
 
-def _measure(folder: Path, size: int, tests: dict[str, GraspData]) -> None:
-    network = checkpoint.load(folder).network
+def _result(results: Path, model: str, size: int, split: str) -> Path:
+    return results / f"{model}_{size}" / f"likelihood_{split}.json"
+
+
+def _measure(trained: Path, into: Path, size: int, tests: dict[str, GraspData]) -> None:
+    network = checkpoint.load(trained).network
+    into.mkdir(parents=True, exist_ok=True)
+    shutil.copy(trained / LOG, into)
     for split, data in tests.items():
         found = likelihood(network, data)
-        np.save(folder / f"nll_{split}.npy", found.nll, allow_pickle=False)
+        np.save(into / f"nll_{split}.npy", found.nll.astype(np.float32), allow_pickle=False)
         kept = {"size": size, "split": split, "ci95_by_object": _interval(found, data), **found.summary()}
-        (folder / f"likelihood_{split}.json").write_text(json.dumps(kept, indent=2) + "\n")
+        (into / f"likelihood_{split}.json").write_text(json.dumps(kept, indent=2) + "\n")
 
 
 def _interval(found: Likelihood, data: GraspData) -> list[float]:
@@ -90,12 +97,12 @@ def by_object(values: np.ndarray, object_id: np.ndarray, draws: int = 2000, seed
     return np.percentile(means, [2.5, 97.5]).tolist()
 
 
-def margins(runs: Path, size: int, split: str) -> dict[str, dict]:
+def margins(results: Path, size: int, split: str) -> dict[str, dict]:
     """Of every network but the CNN: by how many nats it lies below the CNN on the same pairs, and the standard error."""
     values = {
-        model: np.load(runs / f"{model}_{size}" / f"nll_{split}.npy", allow_pickle=False)
+        model: np.load(results / f"{model}_{size}" / f"nll_{split}.npy", allow_pickle=False).astype(float)
         for model in MODELS
-        if (runs / f"{model}_{size}" / f"nll_{split}.npy").exists()
+        if _result(results, model, size, split).exists()
     }
     if "cnn" not in values:
         return {}
@@ -110,9 +117,9 @@ def margins(runs: Path, size: int, split: str) -> dict[str, dict]:
     return found
 
 
-def cells(runs: Path) -> list[Cell]:
-    """All results in `runs`."""
-    found = [json.loads(path.read_text()) for path in sorted(runs.glob("*/likelihood_*.json"))]
+def cells(results: Path) -> list[Cell]:
+    """All of them."""
+    found = [json.loads(path.read_text()) for path in sorted(results.glob("*/likelihood_*.json"))]
     return [Cell(kept["model"], kept["size"], kept["split"], kept) for kept in found]
 
 
@@ -143,6 +150,7 @@ def main() -> int:
     parser.add_argument("--sizes", nargs="+", type=int, default=list(SIZES), metavar="N")
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder of the packed stores")
     parser.add_argument("--runs", type=Path, default=Path("runs/table_two"), help="folder of the runs")
+    parser.add_argument("--results", type=Path, default=Path("docs/table_two"), help="folder of what was found")
     parser.add_argument("--cache", type=Path, default=Path("runs/images"), help="folder of rendered images")
     parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--patience", type=int, default=3)
@@ -152,10 +160,11 @@ def main() -> int:
     try:
         if not args.show:
             set_threads(args.threads)
-            run(args.models, args.sizes, args.data, args.runs, args.cache, args.epochs, args.patience)
-        sys.stdout.write(table(cells(args.runs)))
+            training = {"max_epochs": args.epochs, "patience": args.patience}
+            run(args.models, args.sizes, args.data, args.runs, args.results, args.cache, **training)
+        sys.stdout.write(table(cells(args.results)))
         for split in SPLITS:
-            sys.stdout.write(f"{split} {json.dumps(margins(args.runs, max(SIZES), split))}\n")
+            sys.stdout.write(f"{split} {json.dumps(margins(args.results, max(SIZES), split))}\n")
     except GmiError as error:
         sys.stderr.write(f"table_two: {error.message}\n")
         return 1

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from gmi_ros.learning.config import MODELS as KNOWN
+from gmi_ros.learning.dataset import GraspData
+from gmi_ros.report import table_two
 from gmi_ros.report.table_two import MODELS, PAPER, SIZES, SPLITS, by_object, cells, margins, table
 
 
@@ -54,3 +56,39 @@ def test_an_interval_over_objects_is_wider_where_objects_differ():
     assert narrow == pytest.approx(2 * 1.96 / 1500**0.5, rel=0.4)
     low, high = by_object(differing, object_id)
     assert low < differing.mean() < high
+
+
+@pytest.fixture
+def few_pairs(monkeypatch):
+    """In place of the data set: 40 pairs of noise, however they are asked for."""
+    rng, n = np.random.default_rng(2), 40
+    data = GraspData(
+        rgb=rng.integers(0, 256, (n, 64, 64, 3), np.uint8),
+        depth=rng.normal(size=(n, 64, 64)).astype(np.float32),
+        mask=rng.random((n, 64, 64)) < 0.5,
+        grasps=rng.normal(size=(n, 18)).astype(np.float32),
+        image_index=np.arange(n),
+        object_id=np.arange(n) % 4,
+        class_id=np.arange(n) % 2,
+        trial=np.arange(n),
+        own=np.ones(n, bool),
+    )
+    monkeypatch.setattr(table_two, "load_grasp_data", lambda *_, **__: data)
+
+
+def test_what_was_measured_is_not_trained_again(tmp_path, few_pairs, monkeypatch):
+    def fill(models):
+        folders = (tmp_path / name for name in ("data", "runs", "results", "cache"))
+        table_two.run(models, [30], *folders, max_epochs=1)
+
+    fill(["cnn"])
+    (cell, other) = cells(tmp_path / "results")
+    assert (cell.model, cell.size, cell.split, other.split) == ("cnn", 30, "different", "similar")
+    values = np.load(tmp_path / "results" / "cnn_30" / "nll_similar.npy")
+    assert len(values) == 40 and other.summary["nll"] == pytest.approx(values.mean(), rel=1e-5)
+    trained = []
+    monkeypatch.setattr(table_two, "train", lambda config, data, folder: trained.append(config.model) or 1 / 0)
+    fill(["cnn"])
+    with pytest.raises(ZeroDivisionError):
+        fill(["cnn", "gsnn"])
+    assert trained == ["gsnn"]
