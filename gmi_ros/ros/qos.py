@@ -2,7 +2,7 @@
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
-INPUT_DEPTH = 5
+INPUT_DEPTH = 3  # messages; each is taken at once, and the middleware keeps as many of the largest ever seen
 OUTCOMES_KEPT = 100  # a recorder that starts late gets this many
 OBSERVATIONS_KEPT = 20
 
