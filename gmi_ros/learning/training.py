@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.learning import checkpoint
+from gmi_ros.learning.augmentation import augmented
 from gmi_ros.learning.card import card
 from gmi_ros.learning.config import TrainingConfig, to_dict
 from gmi_ros.learning.dataset import BalancedSampler, GraspData, split_pairs
@@ -139,7 +140,8 @@ class _Run:
         bar = tqdm(range(n_batches), desc=f"epoch {epoch}/{config.max_epochs}", disable=not self.progress, leave=False)
         for done in bar:
             pairs = self.sampler.draw(self.share, rng, config.grasps_per_image)
-            loss, nll, kl = objective(*to_batch(self.data, pairs, self.device), generator)
+            batch = augmented(to_batch(self.data, pairs, self.device), config, generator)
+            loss, nll, kl = objective(*batch, generator)
             state.optimiser.zero_grad(set_to_none=True)
             loss.backward()
             state.optimiser.step()
