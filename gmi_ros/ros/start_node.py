@@ -7,12 +7,18 @@ import signal
 import sys
 
 _PR_SET_PDEATHSIG = 1
+_M_ARENA_MAX = -8  # of glibc's mallopt
 
 
 def main() -> None:
     """Run the node named by the first argument; the rest is the node's."""
     _end_with_parent()
-    name = sys.argv.pop(1)
+    start(sys.argv.pop(1))
+
+
+def start(name: str) -> None:
+    """Run a node in this process, by the name of its module: what an executable does first."""
+    _keep_one_arena()
     importlib.import_module(f"gmi_ros.ros.{name}").main()
 
 
@@ -23,6 +29,17 @@ def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() == 1:  # it died before the call
         sys.exit(1)
+
+
+def _keep_one_arena() -> None:
+    """Let all threads take memory from one pool, where the C library would give them several (glibc).
+
+    Images are taken in by one thread, kept, and freed by another: with several pools the holes that they leave serve
+    nobody else, and the process grows for minutes. To be called before there are threads, so before torch is imported.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, 1)
 
 
 if __name__ == "__main__":

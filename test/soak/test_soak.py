@@ -118,9 +118,9 @@ def complaint(call: Call, sent: dict[int, int], seed: int, offline: Offline, set
         return differs and f"{said}: set {sent[stamp]}, {fate(seed, sent[stamp])}, offline another {differs}"
     slack = int(DELIVERY_S * 1e9)
     if response.error_code == ErrorCode.STALE_FRAME:
-        newest = max(stamp for stamp in sent if stamp <= call.before_ns)
-        stale = age > settings.max_age and call.after_ns - newest + slack > settings.max_age * 1e9
-        return "" if stale else f"{said}: the newest set was sent {(call.before_ns - newest) / 1e9:.2f} s before"
+        arrived = max(stamp for stamp in sent if stamp <= call.before_ns - slack)  # a later one may be on its way
+        stale = age > settings.max_age and call.after_ns - arrived > settings.max_age * 1e9
+        return "" if stale else f"{said}: a set was sent {(call.before_ns - arrived) / 1e9:.2f} s before"
     since = call.before_ns - (0 if np.isnan(age) else int(age * 1e9)) - slack
     for stamp, number in sent.items():
         if since <= stamp <= call.after_ns and fate(seed, number).damage is not None:
