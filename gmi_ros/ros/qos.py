@@ -2,7 +2,8 @@
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
-INPUT_DEPTH = 3  # messages; each is taken at once, and the middleware keeps as many of the largest ever seen
+# Only the newest count, and each is taken at once; for more the middleware keeps buffers as large as the largest ever.
+INPUT_DEPTH = 2
 OUTCOMES_KEPT = 100  # a recorder that starts late gets this many
 OBSERVATIONS_KEPT = 20
 

@@ -38,8 +38,9 @@ class Peer:
 
     def stop(self, number: int) -> None:
         """A signal, and the end of the process."""
-        self._child.signal(signal.SIGCONT)  # it may be frozen
         self._child.signal(number)
+        if number != KILL:
+            self._child.signal(signal.SIGCONT)  # it may be frozen; what is killed must not wake up to the goal
         self.live.until(lambda: self._child.process.poll() is not None, "the end of the process", START_S)
         self._children.children.remove(self._child)
 
