@@ -32,7 +32,7 @@ setup: $(INTERFACE_STAMP)  ## make .venv/ and install/; quick when nothing chang
 demo: setup  ## simulated cell: see, synthesise, execute, record; writes demo.png
 	.venv/bin/gmi demo
 
-test: setup  ## all tests, under 5 minutes
+test: setup  ## all tests, in 5 to 6 minutes
 	$(PYTEST)
 
 bench: setup  ## speed figures
