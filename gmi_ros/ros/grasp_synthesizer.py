@@ -203,6 +203,8 @@ class GraspSynthesizer(ManagedNode):
         deadline: Deadline,
     ) -> Answer:
         """What the worker does: the newest frame, and grasps for it."""
+        if source is not self._source:  # deactivated since it was asked; from here on the worker is called off
+            raise self._refusal
         # A request may raise the parameter to look, never to execute.
         max_age = min(request.max_age, self.settings.max_age) if request.execute else request.max_age
         frame, age = source.newest(max_age)

@@ -8,11 +8,12 @@ import threading
 from collections.abc import Callable
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from gmi_ros.core.errors import GmiError
+from gmi_ros.ros.executor import ThreadsExecutor
 
 # A request that runs, one that waits, one that is refused, cancel, and what brings their answers.
 _THREADS = 6
@@ -41,7 +42,7 @@ def run_node(make_node: Callable[[], Node]) -> int:
 
 
 def _spin(node: Node, stopping: threading.Event) -> int:
-    executor = MultiThreadedExecutor(_THREADS)
+    executor = ThreadsExecutor(_THREADS)
     executor.add_node(node)
     failures: list[BaseException] = []
 

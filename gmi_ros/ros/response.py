@@ -9,7 +9,7 @@ from std_msgs.msg import Header
 from gmi_ros import msg
 from gmi_ros.core.errors import GmiError
 from gmi_ros.ros.answer import Answer, ObjectAnswer
-from gmi_ros.ros.convert import Motion, grasp_message, header_message, pose_stamped
+from gmi_ros.ros.convert import Motion, grasp_messages, header_message, pose_stamped
 from gmi_ros.srv import SynthesizeGrasp
 
 
@@ -30,9 +30,7 @@ def fill_answer(response: SynthesizeGrasp.Response, answer: Answer, motion: Moti
     header = header_message(answer.frame, output_frame)
     response.error_code, response.message = int(answer.error_code), answer.message
     response.success = bool(answer.ranked)
-    response.grasps = [
-        grasp_message(grasp, synthesis, motion, header, answer.output_from_camera) for grasp, synthesis in answer.ranked
-    ]
+    response.grasps = grasp_messages(answer.ranked, motion, header, answer.output_from_camera)
     response.objects = [_report(item, answer, header, output) for item in answer.objects]
     response.seed, response.age = answer.seed, answer.age
     first = answer.first

@@ -1,7 +1,6 @@
 """The synchroniser emits what genuine message_filters emits (test/golden), and keeps its own laws."""
 
 import json
-import sys
 import threading
 from pathlib import Path
 
@@ -11,8 +10,7 @@ from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.synchronizer import ApproximateTimeSynchronizer
 
 FOLDER = Path(__file__).parents[1] / "golden"
-sys.path.insert(0, str(FOLDER))  # importlib mode: sequences.py is shared with make_golden.py
-from sequences import N_SEQUENCES, Sequence, digest, make_sequence  # noqa: E402
+from sequences import N_SEQUENCES, Sequence, digest, make_sequence
 
 GOLDEN = json.loads((FOLDER / "synchronizer.json").read_text())["cases"]
 MS = 1_000_000

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))  # importlib mode
 
 if importlib.util.find_spec("rclpy"):
     spec = importlib.util.spec_from_file_location("ros_fixtures", HERE.parent / "ros" / "conftest.py")

@@ -1,13 +1,9 @@
 """The likelihood of a data set: units, noise on the targets, the estimator of each network, bounds."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "learning"))
 from learning_toy import TINY, toy_data
 
 from gmi_ros.core.errors import ErrorCode, GmiError

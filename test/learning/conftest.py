@@ -1,12 +1,7 @@
 """What the tests of the learning room share."""
 
-import sys
-from pathlib import Path
-
 import pytest
 import torch
-
-sys.path.insert(0, str(Path(__file__).parent))  # for learning_toy
 
 
 @pytest.fixture(scope="session", autouse=True)

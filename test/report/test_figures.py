@@ -11,8 +11,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parent))  # for browser
-
 import browser
 from gmi_ros.core import poses
 from gmi_ros.core.errors import ErrorCode, GmiError

@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
+from learning_toy import toy_data
 
 from gmi_ros.learning.config import MODELS as KNOWN
-from gmi_ros.learning.dataset import GraspData
 from gmi_ros.report import table_two
 from gmi_ros.report.table_two import MODELS, PAPER, SIZES, SPLITS, by_object, cells, margins, table
 
@@ -61,18 +61,7 @@ def test_an_interval_over_objects_is_wider_where_objects_differ():
 @pytest.fixture
 def few_pairs(monkeypatch):
     """In place of the data set: 40 pairs of noise, however they are asked for."""
-    rng, n = np.random.default_rng(2), 40
-    data = GraspData(
-        rgb=rng.integers(0, 256, (n, 64, 64, 3), np.uint8),
-        depth=rng.normal(size=(n, 64, 64)).astype(np.float32),
-        mask=rng.random((n, 64, 64)) < 0.5,
-        grasps=rng.normal(size=(n, 18)).astype(np.float32),
-        image_index=np.arange(n),
-        object_id=np.arange(n) % 4,
-        class_id=np.arange(n) % 2,
-        trial=np.arange(n),
-        own=np.ones(n, bool),
-    )
+    data = toy_data(10, 4)
     monkeypatch.setattr(table_two, "load_grasp_data", lambda *_, **__: data)
 
 

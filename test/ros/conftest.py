@@ -10,7 +10,7 @@ import rclpy
 import torch
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rcl_interfaces.srv import SetParameters
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 from rclpy.parameter import Parameter
 
 from gmi_ros.core.frame import Frame, Intrinsics
@@ -20,6 +20,7 @@ from gmi_ros.learning.config import NetworkConfig
 from gmi_ros.learning.networks import RCVAE
 from gmi_ros.ros import qos
 from gmi_ros.ros.convert import frame_messages
+from gmi_ros.ros.executor import ThreadsExecutor
 from gmi_ros.ros.frame_source import TOPICS
 from gmi_ros.ros.grasp_synthesizer import GraspSynthesizer
 from gmi_ros.srv import SynthesizeGrasp
@@ -72,7 +73,7 @@ class Live:
 
     def spin(self, node, threads: int = 6):
         """Spin `node`, made with `context=live.context`, until the test ends; returns it."""
-        executor = MultiThreadedExecutor(threads, context=self.context)
+        executor = ThreadsExecutor(threads, context=self.context)
         executor.add_node(node)
         thread = threading.Thread(target=self._spin, args=(executor,), daemon=True)
         thread.start()

@@ -136,6 +136,24 @@ def test_deactivating_ends_what_is_being_worked_on_and_what_waits(robot, monkeyp
     assert robot.ask().success
 
 
+def test_a_request_that_a_deactivation_overtakes_is_told_so(robot, monkeypatch):
+    robot.show()
+    do, held, gate = robot.node._worker.do, threading.Event(), threading.Event()
+
+    def late(work, deadline):
+        held.set()
+        assert gate.wait(10.0)
+        return do(work, deadline)
+
+    monkeypatch.setattr(robot.node._worker, "do", late)
+    future = robot.client.call_async(SynthesizeGrasp.Request(seed=1))
+    assert held.wait(5.0)
+    assert Manager(robot).change(DEACTIVATE)
+    gate.set()
+    robot.live.until(future.done, "an answer")
+    assert future.result().error_code == ErrorCode.NOT_ACTIVE and "deactivated" in future.result().message
+
+
 def test_a_frame_that_nobody_can_transform_to_is_told_where_there_is_no_tf2(make_robot, monkeypatch):
     monkeypatch.setattr("gmi_ros.ros.compat.tf2_ros", None)
     robot = make_robot(target_frame="base_link", wait=False)

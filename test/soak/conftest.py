@@ -3,13 +3,11 @@
 import importlib.util
 import os
 import random
-import sys
 from pathlib import Path
 
 import pytest
 
 FOLDER = Path(__file__).parent
-sys.path.insert(0, str(FOLDER))  # importlib mode: mutations.py and its like are not packages
 
 
 @pytest.fixture(scope="session")

@@ -118,7 +118,8 @@ def complaint(call: Call, sent: dict[int, int], seed: int, offline: Offline, set
         return differs and f"{said}: set {sent[stamp]}, {fate(seed, sent[stamp])}, offline another {differs}"
     slack = int(DELIVERY_S * 1e9)
     if response.error_code == ErrorCode.STALE_FRAME:
-        arrived = max(stamp for stamp in sent if stamp <= call.before_ns - slack)  # a later one may be on its way
+        # A later one may be on its way; before the first there is nothing to be stale.
+        arrived = max((stamp for stamp in sent if stamp <= call.before_ns - slack), default=call.after_ns)
         stale = age > settings.max_age and call.after_ns - arrived > settings.max_age * 1e9
         return "" if stale else f"{said}: a set was sent {(call.before_ns - arrived) / 1e9:.2f} s before"
     since = call.before_ns - (0 if np.isnan(age) else int(age * 1e9)) - slack
