@@ -95,16 +95,17 @@ class CNN(nn.Module):
 class FullCovarianceCNN(CNN):
     """The CNN with a learned covariance between all outputs: what of the others' margin is plain correlation.
 
-    The covariance is diag(scale^2) + L L^T with L strictly lower triangular, so no direction is narrower than
-    `config.min_scale`.
+    The covariance is min_scale^2 I + A A^T with A lower triangular, so no direction is narrower than
+    `config.min_scale`. A begins diagonal and not zero: at zero its gradient vanishes, and it would never move.
     """
 
     def _build(self, config: NetworkConfig, generator: torch.Generator) -> None:
         self.lower = nn.Parameter(torch.zeros(GRASP_DIM, GRASP_DIM))
 
     def _distribution(self, look: _Look, features: Tensor, guess: Tensor) -> GraspDistribution:
-        lower = _SCALE_GAIN * self.lower.tril(-1)
-        covariance = torch.diag(torch.exp(2 * self.log_scale)) + lower @ lower.T
+        least = self.config.min_scale**2
+        spread = torch.diag((torch.exp(2 * self.log_scale) - least).sqrt()) + _SCALE_GAIN * self.lower.tril(-1)
+        covariance = least * torch.eye(GRASP_DIM, device=guess.device) + spread @ spread.T
         return GaussianGrasps(guess, torch.linalg.cholesky(covariance), self.normaliser)
 
 

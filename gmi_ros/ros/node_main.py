@@ -45,11 +45,13 @@ def _spin(node: Node, stopping: threading.Event) -> int:
     executor = ThreadsExecutor(_THREADS)
     executor.add_node(node)
     failures: list[BaseException] = []
+    finished = threading.Event()
 
     def spin() -> None:
         try:
-            # Not spin(): its shutdown may hand out one more callback, whose node is being destroyed.
-            while not stopping.is_set():
+            # Not spin(): its shutdown may hand out one more callback, whose node is being destroyed. And not until
+            # `stopping`: what the node's last words wait for is brought by callbacks.
+            while not finished.is_set():
                 executor.spin_once(timeout_sec=_WAKE)
         except ExternalShutdownException:
             pass
@@ -70,6 +72,7 @@ def _spin(node: Node, stopping: threading.Event) -> int:
         if hasattr(node, "finish") and not failures:
             node.finish()
     finally:
+        finished.set()
         spinner.join(_STOP_WAIT)
         executor.shutdown(timeout_sec=_STOP_WAIT)
         node.destroy_node()

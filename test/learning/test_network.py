@@ -1,5 +1,7 @@
 """The networks: shapes, gradients, determinism, folding, two modes."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -84,6 +86,22 @@ def test_the_full_covariance_is_never_narrower_than_the_least_scale():
     assert torch.linalg.eigvalsh(factor @ factor.T).min() > 0.99 * TINY.min_scale**2
     drawn = network(torch.rand(1, 5, 64, 64)).output_noise((1, 100_000, 18), seeded())[0]
     torch.testing.assert_close(drawn.T @ drawn / len(drawn), factor @ factor.T, atol=0.02, rtol=0.02)
+
+
+def test_the_full_covariance_learns_what_is_correlated():
+    """Maximum likelihood on Gaussian grasps reaches their entropy, which a diagonal covariance misses by 9 nats."""
+    network = NETWORKS["cnn_full"](TINY).eval()
+    correlation = torch.full((18, 18), 0.8) + 0.2 * torch.eye(18)
+    grasps = torch.randn(4000, 18, generator=seeded()) @ torch.linalg.cholesky(correlation).T
+    image, rows = torch.rand(1, 5, 64, 64), torch.zeros(4000, dtype=torch.long)
+    optimiser = torch.optim.Adam([network.scale, network.lower], lr=3e-3)
+    for _ in range(300):
+        loss = -network(image, rows=rows).elbo(grasps, seeded()).reconstruction.mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    entropy = 9 * (1 + math.log(2 * math.pi)) + 0.5 * torch.logdet(correlation).item()
+    assert abs(loss.item() - entropy) < 0.3
 
 
 def test_every_weight_is_normalised(kind):
