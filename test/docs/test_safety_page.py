@@ -132,22 +132,28 @@ def test_ctrl_c_on_the_process_cancels_what_is_executed(process, told):
     assert process.process.wait(20.0) == 0
 
 
-@pytest.mark.ros
-def test_ctrl_c_cancels_a_goal_that_is_on_its_way(process, told, monkeypatch):
+@pytest.fixture
+def gate(monkeypatch):
+    """What a hand that is made after it waits for before it answers a goal."""
     from gmi_ros.ros.mock_hand import MockHand
 
     gate, take = threading.Event(), MockHand._on_goal
 
     def slow_to_decide(hand, goal):
-        answer = take(hand, goal)  # `execute` returns
+        answer = take(hand, goal)
         assert gate.wait(20.0)
         return answer
 
     monkeypatch.setattr(MockHand, "_on_goal", slow_to_decide)
-    process.execute()
+    return gate
+
+
+@pytest.mark.ros
+def test_ctrl_c_cancels_a_goal_that_is_on_its_way(gate, process, told):
+    process.execute()  # returns while the hand still thinks
     process.process.send_signal(signal.SIGINT)
     time.sleep(0.5)  # by then it waits for nothing but the answer
-    assert process.process.poll() is None
+    assert process.process.poll() is None and not told
     gate.set()
     process.live.until(lambda: told == ["cancelled"], "the hand to be told", 4.0)
     assert process.process.wait(20.0) == 0
