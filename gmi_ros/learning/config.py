@@ -52,13 +52,18 @@ class NetworkConfig(Settings):
 
 @dataclass(frozen=True)
 class MixtureConfig(Settings):
-    """Sizes of the autoregressive mixture."""
+    """Sizes of the mixture that points at the image, and how sharply it is sampled."""
 
-    features: int = setting(256, "features of an image", 1, 4096)
-    units: int = setting(288, "hidden units of the factors", 18, 8192)
-    components: int = setting(8, "Gaussians of each factor", 1, 256)
+    features: int = setting(192, "features of the whole image", 1, 4096)
+    local: int = setting(48, "features of each place in the image, in groups of 8", 8, 4096)
+    units: int = setting(192, "hidden units for each contact", 1, 8192)
+    layers: int = setting(2, "Gaussians of a contact's place at each cell of the image", 1, 16)
+    components: int = setting(6, "Gaussians of a contact's normal", 1, 256)
     target_noise: float = setting(0.1, "noise on the targets [standard deviations of the data]", 1e-3, 1.0)
-    dropout: float = setting(0.2, "part of the image features left out while training", 0.0, 0.9)
+    dropout: float = setting(0.2, "part of the features of the whole left out while training", 0.0, 0.9)
+    local_dropout: float = setting(0.1, "part of the features of places left out while training", 0.0, 0.9)
+    focus: float = setting(1.5, "power of the mixtures' weights when sampling; 1 is fair", 0.1, 100.0)
+    spread: float = setting(0.5, "factor on the Gaussians' deviations when sampling; 1 is fair", 0.0, 1.0)
 
 
 @dataclass(frozen=True)

@@ -1,99 +1,29 @@
-"""A better model than the paper's: an autoregressive mixture density over the 18 numbers of a grasp.
+"""A better model than the paper's: where on the object each finger may touch, one finger after the other.
 
-p(y|x) = prod_d p(y_d | y_1 .. y_(d-1), x), each factor a mixture of Gaussians (the factorisation of MADE and RNADE;
-Tobin et al. 2018 chose it for parallel-jaw grasps). Its density is known exactly, and modes are told apart by the first
-number in which they differ. Two more things differ from the paper's networks. The CNN is strided, an order of magnitude
-cheaper, and keeps where in the window something is seen: average pooling forgets it, although the window is aligned
-with {O}, in which the grasp is told. And the targets are smoothed by a fixed noise, which is taken off again when
-sampling: unit normals and flat faces make the true density singular.
+p(y|x) = prod_k p(p_k | earlier contacts, x) p(n_k | p_k, earlier contacts, x), for F3, which opposes the others, F1 and
+F2. Both factors are mixtures of Gaussians (Bishop 1994), so that the density is known exactly. What differs from the
+paper's networks: a place is told by pointing at it in the window, which is aligned with {O}, and not by numbers, so that
+an edge on an object that was never seen is still an edge; and the normal is told from what is seen at that place. The
+targets are smoothed by a fixed noise, which is taken off again when sampling: unit normals and flat faces make the true
+density singular.
 """
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from gmi_ros.learning.config import MixtureConfig
 from gmi_ros.learning.distributions import Bound, GraspDistribution
+from gmi_ros.learning.gaussians import Gaussians, draw, heaviest, log_density
 from gmi_ros.learning.likelihood import Estimate
 from gmi_ros.learning.normaliser import Normaliser
-from gmi_ros.learning.spec import GRASP_DIM, IMAGE_CHANNELS, IMAGE_SIZE
+from gmi_ros.learning.spatial import ContactHead, SpatialFeatures, seen_at, surface
+from gmi_ros.learning.spec import GRASP_DIM
 
-
-class StridedFeatures(nn.Module):
-    """Standardised images (b, 5, 64, 64) to features (b, features); halves the image three times, then flattens."""
-
-    _CHANNELS = (32, 64, 128)
-    _KEPT = 32  # channels that are flattened, of maps an eighth of the image on a side
-
-    def __init__(self, config: MixtureConfig):
-        super().__init__()
-        layers, inputs = [], IMAGE_CHANNELS
-        for outputs, kernel in zip(self._CHANNELS, (5, 3, 3), strict=True):
-            layers += [
-                nn.Conv2d(inputs, outputs, kernel, stride=2, padding=kernel // 2),
-                nn.GroupNorm(8, outputs),
-                nn.ReLU(),
-            ]
-            inputs = outputs
-        layers += [nn.Conv2d(inputs, inputs, 3, padding=1), nn.GroupNorm(8, inputs), nn.ReLU()]
-        layers += [nn.Conv2d(inputs, self._KEPT, 1), nn.ReLU(), nn.Flatten(), nn.Dropout(config.dropout)]
-        side = IMAGE_SIZE // 2 ** len(self._CHANNELS)
-        layers += [nn.Linear(self._KEPT * side**2, config.features), nn.ReLU(), nn.Dropout(config.dropout)]
-        self.layers = nn.Sequential(*layers)
-
-    def forward(self, image: Tensor) -> Tensor:
-        return self.layers(image)
-
-
-class MaskedLinear(nn.Linear):
-    """A linear layer of which some weights are always zero."""
-
-    def __init__(self, mask: Tensor):
-        super().__init__(mask.shape[1], mask.shape[0])
-        self.register_buffer("mask", mask, persistent=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return functional.linear(x, self.weight * self.mask, self.bias)
-
-
-class Factors(nn.Module):
-    """Standardised grasps (b, 18) and features (b, features) to the mixtures of all 18 factors.
-
-    A masked network (MADE, Germain et al. 2015): a hidden unit of degree k sees the first k numbers only, and the
-    mixture of number d sees units of degrees below d, so that one pass gives every factor.
-    """
-
-    def __init__(self, config: MixtureConfig):
-        super().__init__()
-        inputs = torch.arange(1, GRASP_DIM + 1)
-        degrees = torch.arange(config.units) % GRASP_DIM  # 0 sees the image alone
-        outputs = inputs.repeat_interleave(3 * config.components)
-        self.first = MaskedLinear((degrees[:, None] >= inputs).float())
-        self.second = MaskedLinear((degrees[:, None] >= degrees).float())
-        self.out = MaskedLinear((outputs[:, None] > degrees).float())
-        self.condition = nn.Linear(config.features, 2 * config.units)
-        self.components, self.least = config.components, config.target_noise
-
-    def forward(self, y: Tensor, condition: Tensor, only: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Log weights, means and log scales, each (b, 18, components), of number `only` (b, 1, components).
-
-        Args:
-            condition: (b, 2 units), `self.condition` of the features.
-
-        No scale is below the noise on the targets.
-        """
-        first, second = condition.chunk(2, dim=-1)
-        hidden = (self.first(y) + first).relu()
-        hidden = hidden + (self.second(hidden) + second).relu()
-        width = 3 * self.components
-        rows = slice(None) if only is None else slice(only * width, (only + 1) * width)
-        raw = functional.linear(hidden, (self.out.weight * self.out.mask)[rows], self.out.bias[rows])
-        weights, means, scales = raw.unflatten(-1, (-1, 3, self.components)).unbind(dim=-2)
-        log_scale = 0.5 * torch.log(self.least**2 + torch.exp(2 * scales.clamp(-8.0, 3.0)))
-        return functional.log_softmax(weights, dim=-1), means, log_scale
+_ORDER = (2, 0, 1)  # F3, F1, F2
+_PLACES = [slice(3 * f, 3 * f + 3) for f in _ORDER]  # of a grasp's numbers, in this order
+_NORMALS = [slice(9 + 3 * f, 12 + 3 * f) for f in _ORDER]
 
 
 class MixtureNetwork(nn.Module):
@@ -105,8 +35,8 @@ class MixtureNetwork(nn.Module):
         super().__init__()
         with torch.random.fork_rng(devices=[]):  # torch's own initialisation, the global generator left alone
             torch.manual_seed(seed)
-            self.features = StridedFeatures(config)
-            self.factors = Factors(config)
+            self.features = SpatialFeatures(config)
+            self.heads = nn.ModuleList(ContactHead(config, earlier) for earlier in range(3))
         self.config = config
         self.normaliser = Normaliser()
 
@@ -114,80 +44,134 @@ class MixtureNetwork(nn.Module):
         self, image: Tensor, generator: torch.Generator | None = None, rows: Tensor | None = None
     ) -> "MixtureGrasps":
         """As `networks.CNN.forward`; the noise while training is on the targets, not on the images."""
-        condition = self.factors.condition(self.features(self.normaliser.standardise_image(image)))
-        condition = condition if rows is None else condition[rows]
-        return MixtureGrasps(condition, self.factors, self.normaliser, self.training)
+        local, whole = self.features(self.normaliser.standardise_image(image))
+        seen, anchors = surface(image), []
+        for head, place in zip(self.heads, _PLACES, strict=True):
+            mean, std = self.normaliser.grasp_mean[place], self.normaliser.grasp_std[place]
+            anchors.append(head.anchors(local, (seen - mean[:, None, None]) / std[:, None, None]))
+        return MixtureGrasps(self, local, whole, tuple(anchors), rows)
 
 
 @dataclass(frozen=True)
 class MixtureGrasps(GraspDistribution):
-    """The answer for b images: `Factors.condition` of their features (b, 2 units), and what makes factors of them.
+    """The answer for b rows over m images.
 
-    The density is that of a grasp plus N(0, target_noise^2) in standardised units; a sample's centre is drawn without
-    that noise.
+    local: (m, local, 32, 32), whole: (m, features) and anchors: of each head, what the network made of the images.
+    rows: (b,) which image each row is about; None: row k about image k.
     """
 
-    condition: Tensor
-    factors: Factors
-    normaliser: Normaliser
-    training: bool
+    network: MixtureNetwork
+    local: Tensor
+    whole: Tensor
+    anchors: tuple[tuple[Tensor, Tensor], ...]
+    rows: Tensor | None = None
+
+    @property
+    def normaliser(self) -> Normaliser:
+        return self.network.normaliser
 
     def centres(self, n: int, generator: torch.Generator) -> Tensor:
-        return self._drawn(n, generator)[0]
+        """Sharper than the density: as the settings `focus` and `spread` say."""
+        config = self.network.config
+        return self._of_rows(lambda answer: answer._drawn(n, generator, config.focus, config.spread)[0])
 
     def sample(self, n: int, generator: torch.Generator, noise: bool = False) -> Tensor:
-        """As everywhere; the noise is the one that the later numbers of a grasp have seen in the earlier ones."""
-        return self.normaliser.restore_grasp(self._drawn(n, generator)[int(noise)])
-
-    def _drawn(self, n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """n grasps (b, n, 18), standardised, without the noise and with it.
-
-        Number by number: a component, its Gaussian less the noise; the next numbers see this one with the noise.
-        """
-        condition = self.condition.repeat_interleave(n, dim=0)
-        noisy = condition.new_zeros(len(condition), GRASP_DIM)
-        clean = torch.zeros_like(noisy)
-        noise = self.factors.least
-        for d in range(GRASP_DIM):
-            log_weight, mean, log_scale = (part[:, 0] for part in self.factors(noisy, condition, only=d))
-            chosen = torch.multinomial(log_weight.exp(), 1, generator=generator)
-            mean, scale = mean.gather(1, chosen)[:, 0], log_scale.gather(1, chosen)[:, 0].exp()
-            draws = torch.randn(2, len(noisy), generator=generator, dtype=noisy.dtype, device=noisy.device)
-            clean[:, d] = mean + (scale.square() - noise**2).clamp(min=0).sqrt() * draws[0]
-            noisy[:, d] = clean[:, d] + noise * draws[1]
-        return clean.unflatten(0, (-1, n)), noisy.unflatten(0, (-1, n))
+        """As everywhere; with noise, a fair draw: the later contacts of a grasp have seen the noise of the earlier."""
+        if not noise:
+            return self.normaliser.restore_grasp(self.centres(n, generator))
+        fair = self._of_rows(lambda answer: answer._drawn(n, generator, 1.0, 1.0)[1])
+        return self.normaliser.restore_grasp(fair)
 
     def mean(self) -> Tensor:
-        """The heaviest component of each factor, given the ones before."""
-        y = self.condition.new_zeros(len(self.condition), GRASP_DIM)
-        for d in range(GRASP_DIM):
-            log_weight, mean, _ = (part[:, 0] for part in self.factors(y, self.condition, only=d))
-            y[:, d] = mean.gather(1, log_weight.argmax(dim=1, keepdim=True))[:, 0]
-        return self.normaliser.restore_grasp(y)
+        """The heaviest Gaussian of each part, given the ones before."""
+
+        chosen = self._of_rows(lambda answer: answer._chain(1, lambda parts: (heaviest(parts),) * 2)[0])
+        return self.normaliser.restore_grasp(chosen[:, 0])
 
     def output_noise(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-        drawn = torch.randn(shape, generator=generator, dtype=self.condition.dtype, device=self.condition.device)
-        return self.factors.least * drawn
+        drawn = torch.randn(shape, generator=generator, dtype=self.whole.dtype, device=self.whole.device)
+        return self.network.config.target_noise * drawn
 
     def density(self, centres: Tensor) -> Tensor:
-        b, n, _ = centres.shape
-        condition = self.condition.repeat_interleave(n, dim=0)
-        return self._log_prob(centres.flatten(0, 1), condition).unflatten(0, (b, n))
+        if self.rows is None:
+            return self._log_prob(centres)
+        return self._of_each(centres.flatten(0, 1), self.rows.repeat_interleave(centres.shape[1])).reshape(
+            centres.shape[:2]
+        )
 
     def elbo(self, y: Tensor, generator: torch.Generator) -> Bound:
         """The exact log-likelihood; while training that of the grasps with the noise on them."""
         y = self.normaliser.standardise_grasp(y)
-        if self.training:
+        if self.network.training:
             y = y + self.output_noise(tuple(y.shape), generator)
-        exact = self._log_prob(y, self.condition)
+        exact = self._of_each(y, self.rows)
         return Bound(exact, torch.zeros_like(exact))
 
     def log_prob(self, y: Tensor, n_samples: int, generator: torch.Generator) -> Estimate:
-        exact = self._log_prob(self.normaliser.standardise_grasp(y), self.condition) - self.normaliser.log_volume
+        exact = self._of_each(self.normaliser.standardise_grasp(y), self.rows) - self.normaliser.log_volume
         return Estimate(exact, torch.zeros_like(exact))
 
-    def _log_prob(self, y: Tensor, condition: Tensor) -> Tensor:
-        log_weight, mean, log_scale = self.factors(y, condition)
-        z = (y[..., None] - mean) * torch.exp(-log_scale)
-        terms = log_weight - 0.5 * z.square() - log_scale - 0.5 * math.log(2 * math.pi)
-        return torch.logsumexp(terms, dim=-1).sum(dim=-1)
+    def _of_rows(self, make) -> Tensor:
+        """What `make` answers for the images of the rows."""
+        if self.rows is None:
+            return make(self)
+        local, whole = self.local[self.rows], self.whole[self.rows]
+        anchors = tuple(tuple(part[self.rows] for part in pair) for pair in self.anchors)
+        return make(replace(self, local=local, whole=whole, anchors=anchors, rows=None))
+
+    def _of_each(self, y: Tensor, rows: Tensor | None) -> Tensor:
+        """log p (b,) of standardised y (b, 18), of which number k is about image rows[k].
+
+        Grasps of one image are worked on side by side, (m, n, 18): their number goes into products of matrices.
+        """
+        if rows is None:
+            return self._log_prob(y[:, None])[:, 0]
+        counts = torch.bincount(rows, minlength=len(self.whole))
+        order = torch.argsort(rows, stable=True)
+        slots = torch.empty_like(rows)
+        slots[order] = torch.arange(len(rows), device=rows.device) - (counts.cumsum(0) - counts)[rows[order]]
+        side_by_side = y.new_zeros(len(self.whole), int(counts.max()), GRASP_DIM)
+        side_by_side = side_by_side.index_put((rows, slots), y)
+        return self._log_prob(side_by_side)[rows, slots]
+
+    def _log_prob(self, y: Tensor) -> Tensor:
+        """Of standardised y (m, n, 18)."""
+        terms = []
+
+        def tell(parts: tuple[Gaussians, ...], where: slice) -> tuple[Tensor, Tensor]:
+            terms.append(log_density(parts, y[..., where]))
+            return (y[..., where],) * 2
+
+        self._walk(y.shape[1], tell)
+        return torch.stack(terms).sum(dim=0)
+
+    def _drawn(self, n: int, generator: torch.Generator, focus: float, spread: float) -> tuple[Tensor, Tensor]:
+        """n grasps for each image, (m, n, 18) each, without the noise and with it."""
+        noise = self.network.config.target_noise
+        return self._chain(n, lambda parts: draw(parts, noise, focus, spread, generator))
+
+    def _chain(self, n: int, choose) -> tuple[Tensor, Tensor]:
+        """Grasps (m, n, 18) of what `choose` makes of each mixture: what is kept, and what the next ones see."""
+        kept = self.whole.new_zeros(len(self.whole), n, GRASP_DIM)
+        seen = torch.zeros_like(kept)
+
+        def put(parts: tuple[Gaussians, ...], where: slice) -> tuple[Tensor, Tensor]:
+            kept[..., where], seen[..., where] = chosen = choose(parts)
+            return chosen
+
+        self._walk(n, put)
+        return kept, seen
+
+    def _walk(self, n: int, choose) -> None:
+        """From contact to contact: `choose` is asked for the place and the normal of each, given their mixtures.
+
+        It answers (m, n, 3) twice, of which the second is what the next mixtures depend on.
+        """
+        told = [self.whole[:, None].expand(-1, n, -1)]
+        for head, anchors, where, normal_where in zip(self.network.heads, self.anchors, _PLACES, _NORMALS, strict=True):
+            context = head.context(torch.cat(told, dim=-1))
+            _, place = choose(head.place(context, self.local, anchors), where)
+            metres = place * self.normaliser.grasp_std[where] + self.normaliser.grasp_mean[where]
+            seen = seen_at(self.local, metres)
+            _, normal = choose(head.normals(context, seen, place), normal_where)
+            told += [place, normal, seen]

@@ -1,108 +1,123 @@
-"""The autoregressive mixture: what each number may depend on, exact densities, samples that follow them."""
-
-import math
+"""The mixture that points at the image: what each contact may depend on, exact densities, samples that follow them."""
 
 import pytest
 import torch
 
 from gmi_ros.learning.config import MixtureConfig
-from gmi_ros.learning.mixture import MixtureGrasps, MixtureNetwork
+from gmi_ros.learning.mixture import MixtureNetwork
 
-SMALL = MixtureConfig(features=8, units=36, components=3, dropout=0.0)
+SMALL = MixtureConfig(features=8, local=8, units=18, components=3, dropout=0.0, local_dropout=0.0)
+ORDER = [(slice(3 * f, 3 * f + 3), slice(9 + 3 * f, 12 + 3 * f)) for f in (2, 0, 1)]  # places, normals
 
 
-@pytest.fixture(scope="module")
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture
 def network():
     network = MixtureNetwork(SMALL, 2).eval()
     with torch.no_grad():
-        for parameter in network.factors.parameters():
-            parameter.mul_(2.0)  # away from the almost linear beginning
+        for parameter in network.heads.parameters():
+            parameter.add_(0.3 * torch.randn(parameter.shape, generator=seeded(5)))  # away from the beginning
+        network.normaliser.grasp_std.fill_(0.05)
     return network
 
 
-def answer(network, seed=0) -> MixtureGrasps:
-    return network(torch.rand(1, 5, 64, 64, generator=torch.Generator().manual_seed(seed)))
+@pytest.fixture
+def image():
+    return torch.rand(3, 5, 64, 64, generator=seeded(1)) - 0.5
 
 
-def test_a_factor_sees_the_numbers_before_it_only(network):
-    grasps = answer(network)
-    y = torch.randn(1, 18, requires_grad=True)
-    means = network.factors(y, grasps.condition)[1]
-    for d in range(18):
-        (gradient,) = torch.autograd.grad(means[0, d].sum(), y, retain_graph=True)
-        assert not gradient[0, d:].any()
-        assert d == 0 or gradient[0, :d].any()
+def test_a_part_sees_the_parts_before_it_only(network, image):
+    y = torch.randn(1, 1, 18, generator=seeded(), requires_grad=True)
+    order, met = [part for pair in ORDER for part in pair], []
+
+    def look(parts, where):
+        assert where == order[len(met)]
+        weight = parts[0].logits
+        (gradient,) = torch.autograd.grad(weight.square().sum(), y, retain_graph=True, allow_unused=True)
+        seen = torch.zeros(18, dtype=bool) if gradient is None else gradient[0, 0] != 0
+        earlier = torch.zeros(18, dtype=bool)
+        for part in order[: len(met)]:
+            earlier[part] = True
+        assert torch.equal(seen, earlier)
+        met.append(where)
+        return y[..., where], y[..., where]
+
+    network(image[:1])._walk(1, look)
+    assert met == order
 
 
-def test_one_factor_alone_is_that_of_all(network):
-    condition, y = answer(network).condition, torch.randn(1, 18)
-    together = network.factors(y, condition)
-    for d in (0, 7, 17):
-        for whole, one in zip(together, network.factors(y, condition, only=d), strict=True):
-            torch.testing.assert_close(one[:, 0], whole[:, d])
-
-
-def test_each_factor_integrates_to_one_and_is_no_narrower_than_the_noise(network):
-    grasps = answer(network)
-    grid = torch.linspace(-100, 100, 100_001)
-    log_weight, mean, log_scale = network.factors(torch.randn(1, 18), grasps.condition)
-    assert log_scale.exp().min() >= SMALL.target_noise
-    z = (grid[:, None, None] - mean[0]) * torch.exp(-log_scale[0])
-    density = (log_weight[0] - 0.5 * z.square() - log_scale[0] - 0.5 * math.log(2 * math.pi)).exp().sum(-1)
-    torch.testing.assert_close(torch.trapezoid(density, grid, dim=0), torch.ones(18), atol=1e-3, rtol=0)
-
-
-def test_noisy_samples_follow_the_density(network):
-    """E[f / p] over samples from p is the integral of f: with f a normal density, 1."""
-    grasps = answer(network)
-    g = torch.Generator().manual_seed(1)
+def test_rows_in_any_order_are_as_one_by_one(network, image):
+    rows, y = torch.tensor([2, 0, 2, 2, 0]), 0.1 * torch.randn(5, 18, generator=seeded())
     with torch.inference_mode():
-        y = grasps.sample(40_000, g, noise=True)[0]
-        log_p = MixtureGrasps(grasps.condition.expand(len(y), -1), network.factors, network.normaliser, False).log_prob(
-            y, 1, g
-        )
-    first = y[:, 0].double()
-    narrow = torch.distributions.Normal(first.mean(), 0.5 * first.std())
-    # Of the first number alone: its factor does not depend on the others.
-    log_weight, mean, log_scale = (part[:, 0] for part in network.factors(torch.zeros(1, 18), grasps.condition))
-    mixture = torch.distributions.MixtureSameFamily(
-        torch.distributions.Categorical(logits=log_weight[0].double()),
-        torch.distributions.Normal(mean[0].double(), log_scale[0].exp().double()),
-    )
-    weights = (narrow.log_prob(first) - mixture.log_prob(first)).exp()
-    assert abs(weights.mean() - 1) < 4 * weights.std() / len(weights) ** 0.5
-    assert torch.isfinite(log_p.value).all() and not log_p.standard_error.any()
+        together = network(image, rows=rows).log_prob(y, 1, seeded()).value
+        alone = [network(image[r : r + 1]).log_prob(y[k : k + 1], 1, seeded()).value for k, r in enumerate(rows)]
+        density = network(image, rows=rows).density(y[:, None])[:, 0]
+    torch.testing.assert_close(together, torch.cat(alone), atol=1e-3, rtol=1e-4)
+    standardised = network.normaliser.standardise_grasp(y)
+    torch.testing.assert_close(
+        network(image, rows=rows).density(standardised[:, None])[:, 0], together + network.normaliser.log_volume,
+        atol=1e-3, rtol=1e-4,
+    )  # fmt: skip
+    assert density.shape == (5,)
 
 
-def test_samples_have_the_entropy_that_their_density_tells(network):
-    """The mean of log p over noisy samples is the same whether drawn at once or one number at a time in a chain."""
-    grasps = answer(network)
-    g = torch.Generator().manual_seed(3)
-    with torch.inference_mode():
-        y = grasps.sample(20_000, g, noise=True)[0]
-        condition = grasps.condition.expand(len(y), -1)
-        total = MixtureGrasps(condition, network.factors, network.normaliser, False).log_prob(y, 1, g).value
-        chain = 0.0
-        for d in range(18):
-            log_weight, mean, log_scale = (part[:, 0] for part in network.factors(y, condition, only=d))
-            pick = torch.multinomial(log_weight.exp(), 1, generator=g)
-            fresh = mean.gather(1, pick) + log_scale.exp().gather(1, pick) * torch.randn(len(y), 1, generator=g)
-            z = (fresh - mean) * torch.exp(-log_scale)
-            chain += torch.logsumexp(
-                log_weight - 0.5 * z.square() - log_scale - 0.5 * math.log(2 * math.pi), dim=-1
-            )
-    difference = total - chain
-    assert abs(difference.mean()) < 4 * difference.std() / len(y) ** 0.5
-
-
-def test_the_noise_is_taken_off_the_samples(network):
-    g = torch.Generator().manual_seed(2)
-    grasps = answer(network)
+def test_fair_samples_follow_the_density(network, image):
+    """E[q / p] over samples from p is 1 for any density q: here that of a network that differs a little."""
+    other = MixtureNetwork(SMALL, 2).eval()
+    other.load_state_dict(network.state_dict())
     with torch.no_grad():
-        network.factors.out.bias.view(18, 3, -1)[:, 2] = -20.0  # every scale at the least
-        weight = network.factors.out.weight.view(18, 3, 3, -1)[:, 2].clone()
-        network.factors.out.weight.view(18, 3, 3, -1)[:, 2] = 0.0
-        clean = grasps.centres(500, g)[0, :, 0]
-        log_weight, mean, _ = network.factors(torch.zeros(1, 18), grasps.condition, only=0)
-        network.factors.out.weight.view(18, 3, 3, -1)[:, 2] = weight
-    assert (clean[:, None] - mean[0, 0]).abs().min(dim=1).values.max() < 1e-2
+        for parameter in other.heads.parameters():
+            parameter.add_(0.01 * torch.randn(parameter.shape, generator=seeded(7)))
+    with torch.inference_mode():
+        y = network(image[:1]).sample(10_000, seeded(3), noise=True)
+        p, q = (made(image[:1]).density(network.normaliser.standardise_grasp(y))[0] for made in (network, other))
+    ratio = (q - p).exp().double()
+    assert ratio.std() > 0.05  # it does differ
+    assert abs(ratio.mean() - 1) < 4 * ratio.std() / len(ratio) ** 0.5
+
+
+def test_samples_are_sharper_than_the_density_as_the_settings_say(image):
+    fair, sharp = (
+        MixtureNetwork(MixtureConfig(features=8, local=8, units=18, components=3, focus=f, spread=s), 2).eval()
+        for f, s in ((1.0, 1.0), (4.0, 0.2))
+    )
+    with torch.inference_mode():
+        scores = [made(image[:1]).density(made(image[:1]).centres(500, seeded())).mean() for made in (fair, sharp)]
+        spread = [made(image[:1]).sample(500, seeded()).std(dim=1).mean() for made in (fair, sharp)]
+    assert scores[1] > scores[0] and spread[1] < spread[0]
+
+
+def test_the_mean_is_the_sample_without_chance(network, image):
+    certain = MixtureNetwork(MixtureConfig(**{**vars(SMALL), "focus": 100.0, "spread": 0.0}), 2).eval()
+    certain.load_state_dict(network.state_dict())
+    with torch.no_grad():  # no two weights nearly alike
+        for head in certain.heads:
+            head.query.weight.mul_(20.0)
+    with torch.inference_mode():
+        answer = certain(image, rows=torch.tensor([1, 0]))
+        drawn = answer.sample(3, seeded())
+    torch.testing.assert_close(drawn, answer.mean()[:, None].expand(-1, 3, -1))
+
+
+def test_it_learns_two_ways_to_hold_one_thing(image):
+    """A network without modes would put its answers in the middle, where no grasp is."""
+    network = MixtureNetwork(SMALL, 0)
+    network.normaliser.grasp_std.fill_(0.04)
+    ways = torch.zeros(2, 18)
+    ways[0, 0:9], ways[1, 0:9] = 0.06, -0.06
+    ways[:, 9:] = 0.02
+    rows, y = torch.zeros(64, dtype=torch.long), ways.repeat(32, 1)
+    optimiser, g = torch.optim.Adam(network.parameters(), lr=3e-3), seeded()
+    for _ in range(120):
+        loss = -network(image[:1], rows=rows).elbo(y, g).reconstruction.mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    with torch.inference_mode():
+        drawn = network.eval()(image[:1]).sample(200, g)[0]
+    nearest = torch.cdist(drawn[:, :9], ways[:, :9]).min(dim=1)
+    assert (nearest.values < 0.06).float().mean() > 0.9
+    assert 0.2 < nearest.indices.float().mean() < 0.8

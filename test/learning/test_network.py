@@ -61,7 +61,11 @@ def test_a_gradient_reaches_every_parameter(kind):
 
 
 def test_what_each_network_adds():
-    modules = {name: [type(m) for m in kind(TINY).modules()].count(VisualFeatures) for name, kind in NETWORKS.items() if name in PAPERS}
+    modules = {
+        name: [type(m) for m in kind(TINY).modules()].count(VisualFeatures)
+        for name, kind in NETWORKS.items()
+        if name in PAPERS
+    }
     assert modules == {"cnn": 1, "cnn_full": 1, "gsnn": 2, "cvae": 3, "r_cvae": 3}
     priors = {kind: kind(TINY).prior.grasp is not None for kind in (GSNN, CVAE, RCVAE)}
     assert priors == {GSNN: False, CVAE: False, RCVAE: True}
