@@ -73,6 +73,9 @@ class TrainingConfig(Settings):
     model: str = setting("r_cvae", "the network to train", choices=MODELS)
     network: NetworkConfig | MixtureConfig = setting(NetworkConfig(), "its sizes")
     learning_rate: float = setting(1e-3, "Adam's learning rate", 1e-8, 1.0)
+    cooldown: float = setting(
+        0.0, "last part of max_epochs, over which the learning rate falls to zero; 0 is the paper's", 0.0, 1.0
+    )
     batch_size: int = setting(100, "pairs in a minibatch", 1, 100_000)
     grasps_per_image: int = setting(
         1, "grasps of each image in a minibatch; with shared views more than 1 costs less", 1, 1000

@@ -62,6 +62,12 @@ def to_batch(data: GraspData, pairs: np.ndarray, device: torch.device) -> tuple[
     return images.to(device), torch.from_numpy(rows).to(device), grasps.to(device)
 
 
+def learning_rate(config: TrainingConfig, epochs: float) -> float:
+    """After so many epochs, whole and part: the one of the settings, and towards the end down to zero, linearly."""
+    left = config.max_epochs - epochs
+    return config.learning_rate * min(1.0, left / max(config.cooldown * config.max_epochs, 1e-9))
+
+
 class _Objective(nn.Module):
     """The network with its loss in one forward pass, which is what DistributedDataParallel can average."""
 
@@ -139,6 +145,8 @@ class _Run:
         sums = torch.zeros(2, dtype=torch.float64)
         bar = tqdm(range(n_batches), desc=f"epoch {epoch}/{config.max_epochs}", disable=not self.progress, leave=False)
         for done in bar:
+            for group in state.optimiser.param_groups:
+                group["lr"] = learning_rate(config, epoch - 1 + done / n_batches)
             pairs = self.sampler.draw(self.share, rng, config.grasps_per_image)
             batch = augmented(to_batch(self.data, pairs, self.device), config, generator)
             loss, nll, kl = objective(*batch, generator)

@@ -30,7 +30,8 @@ def folder(tmp_path):
 
 @pytest.mark.parametrize(("owner", "during"), [(training, "save_state"), (training._Run, "_validate")])
 def test_an_interrupted_run_ends_in_the_same_bits(tmp_path, monkeypatch, owner, during):
-    whole = train(tmp_path / "whole")
+    config = TrainingConfig(network=TINY, batch_size=8, max_epochs=4, cooldown=0.5, device="cpu")
+    whole = train(tmp_path / "whole", config)
     original, calls = getattr(owner, during), []
 
     def interrupt(*arguments):
@@ -41,9 +42,9 @@ def test_an_interrupted_run_ends_in_the_same_bits(tmp_path, monkeypatch, owner, 
 
     monkeypatch.setattr(owner, during, interrupt)
     with pytest.raises(KeyboardInterrupt):
-        train(tmp_path / "parts")
+        train(tmp_path / "parts", config)
     monkeypatch.undo()
-    parts = train(tmp_path / "parts")
+    parts = train(tmp_path / "parts", config)
     name = checkpoint.WEIGHTS
     assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert {k: v for k, v in parts.items() if k != "seconds"} == {k: v for k, v in whole.items() if k != "seconds"}
@@ -67,6 +68,20 @@ def test_stops_early_with_the_best_weights(tmp_path):
     assert result["epochs"] == result["best_epoch"] + 2 < 50
     again = train(tmp_path, config)  # a finished run answers at once
     assert again == result
+
+
+def test_the_learning_rate_falls_to_zero_over_the_last_part():
+    config = TrainingConfig(max_epochs=10, cooldown=0.4, learning_rate=2e-3)
+    rates = [training.learning_rate(config, e) for e in (0.0, 6.0, 7.0, 8.0, 10.0)]
+    assert rates == pytest.approx([2e-3, 2e-3, 1.5e-3, 1e-3, 0.0])
+    assert training.learning_rate(TrainingConfig(max_epochs=10), 9.99) == TrainingConfig().learning_rate
+
+
+def test_without_a_learning_rate_nothing_is_learned(tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "learning_rate", lambda config, epochs: 0.0)
+    train(tmp_path, TrainingConfig(network=TINY, batch_size=8, max_epochs=3, device="cpu"))
+    validated = {line.split(",")[3] for line in (tmp_path / training.LOG).read_text().splitlines()[1:]}
+    assert len(validated) == 1
 
 
 def test_resuming_another_run_is_refused(tmp_path):
