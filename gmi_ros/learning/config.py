@@ -77,6 +77,11 @@ class TrainingConfig(Settings):
         0.0, "last part of max_epochs, over which the learning rate falls to zero; 0 is the paper's", 0.0, 1.0
     )
     batch_size: int = setting(100, "pairs in a minibatch", 1, 100_000)
+    balance: str = setting(
+        "class",
+        "what a minibatch is drawn uniformly from: a class and then its objects, or the successes",
+        choices=("class", "success"),
+    )
     grasps_per_image: int = setting(
         1, "grasps of each image in a minibatch; with shared views more than 1 costs less", 1, 1000
     )

@@ -112,15 +112,16 @@ def split_pairs(data: GraspData, fraction: float, seed: int, n_train: int = 0) -
 
 
 class BalancedSampler:
-    """Draws pairs with replacement: a class uniformly, then one of its objects, then one of the object's own pairs.
+    """Draws pairs with replacement: a class uniformly, then one of its objects, then one of the object's own pairs; or
+    one of all own pairs.
 
     With several grasps per image, the pair drawn names an image, and that many of the grasps paired with it are drawn
     together: one pass of the convolutions, by far the dearest part of a step, then serves them all.
     """
 
-    def __init__(self, data: GraspData, pairs: np.ndarray):
+    def __init__(self, data: GraspData, pairs: np.ndarray, balance: str = "class"):
         own = pairs[data.own[pairs]]
-        keys = np.stack([data.class_id[own], data.object_id[own]], axis=1)
+        keys = np.stack([data.class_id[own], data.object_id[own]], axis=1) * (balance == "class")
         objects, object_of_pair = np.unique(keys, axis=0, return_inverse=True)  # sorted by class, then object
         self._pairs = own[np.argsort(object_of_pair.ravel(), kind="stable")]
         self._pair_counts = np.bincount(object_of_pair.ravel())

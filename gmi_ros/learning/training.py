@@ -96,7 +96,7 @@ class _Run:
         network.to(self.device, memory_format=torch.channels_last)  # the faster order of the convolutions
         optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
         self.state = TrainingState(network, optimiser, {})
-        self.sampler = BalancedSampler(data, self.train_pairs)
+        self.sampler = BalancedSampler(data, self.train_pairs, config.balance)
 
     def train(self, resume: bool) -> dict:
         state = self.state

@@ -32,6 +32,13 @@ def test_classes_then_objects_then_pairs_are_uniform():
     np.testing.assert_allclose(of_object[of_object > 0] / 30_000, 1 / 60, atol=0.004)
 
 
+def test_successes_can_be_uniform_instead():
+    data = toy_data(8, 5)
+    keep = np.flatnonzero((data.object_id != 2) | (np.arange(len(data)) % 5 == 0))
+    drawn = BalancedSampler(data, keep, "success").draw(30_000, np.random.default_rng(0))
+    np.testing.assert_allclose(np.bincount(drawn)[keep] / 30_000, 1 / len(keep), atol=0.005)
+
+
 def test_the_sampler_is_seeded():
     data = toy_data()
     draws = [BalancedSampler(data, np.arange(40)).draw(50, np.random.default_rng(seed)) for seed in (1, 1, 2)]
