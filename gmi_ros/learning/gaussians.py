@@ -27,9 +27,10 @@ class Gaussians:
         # The square multiplied out is one matrix product, and needs no (m, n, c, 3) in memory.
         mean, log_scale = self.mean[:, 0], self.log_scale[:, 0]
         precision = torch.exp(-2 * log_scale)
-        factors = torch.cat([-0.5 * precision, mean * precision], dim=-1)  # (m, c, 6)
-        rest = (-0.5 * mean.square() * precision - log_scale).sum(dim=-1) - 1.5 * math.log(2 * math.pi)
-        return self.logits + rest[:, None] + torch.cat([y.square(), y], dim=-1) @ factors.transpose(1, 2)
+        rest = (-0.5 * mean.square() * precision - log_scale).sum(dim=-1, keepdim=True) - 1.5 * math.log(2 * math.pi)
+        factors = torch.cat([-0.5 * precision, mean * precision, rest], dim=-1)  # (m, c, 7)
+        powers = torch.cat([y.square(), y, torch.ones_like(y[..., :1])], dim=-1)
+        return torch.baddbmm(self.logits, powers, factors.transpose(1, 2))
 
     def picked(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log scale, each (m, n, 3), of Gaussian number index (m, n)."""
@@ -40,9 +41,15 @@ class Gaussians:
 
 def log_density(parts: tuple[Gaussians, ...], y: Tensor) -> Tensor:
     """log of the density (m, n) at y (m, n, 3) of the mixture of all parts' Gaussians."""
-    terms = torch.stack([torch.logsumexp(part.log_terms(y), dim=-1) for part in parts])
-    weights = torch.stack([torch.logsumexp(part.logits, dim=-1) for part in parts])
+    terms = torch.stack([_log_sum_exp(part.log_terms(y)) for part in parts])
+    weights = torch.stack([_log_sum_exp(part.logits) for part in parts])
     return torch.logsumexp(terms, dim=0) - torch.logsumexp(weights, dim=0)
+
+
+def _log_sum_exp(x: Tensor) -> Tensor:
+    """Over the last dimension. Where exp() underflows, as for most Gaussians of a place, it takes ten times as long."""
+    largest = x.detach().amax(dim=-1, keepdim=True)
+    return largest[..., 0] + (x - largest).clamp(min=-80.0).exp().sum(dim=-1).log()
 
 
 def draw(
@@ -55,8 +62,11 @@ def draw(
     """
     logits = torch.cat([part.logits for part in parts], dim=-1)
     m, n, c = logits.shape
-    weights = torch.softmax(focus * logits, dim=-1).reshape(m * n, c)
-    mean, log_scale = _picked(parts, torch.multinomial(weights, 1, generator=generator).reshape(m, n))
+    # The inverse of the distribution function: torch.multinomial draws a number for each of the c.
+    below = torch.softmax(focus * logits, dim=-1).cumsum(dim=-1)
+    at = torch.rand(m, n, 1, generator=generator, dtype=below.dtype, device=below.device) * below[..., -1:]
+    index = torch.searchsorted(below, at, right=True)[..., 0].clamp(max=c - 1)
+    mean, log_scale = _picked(parts, index)
     random = torch.randn(2, m, n, 3, generator=generator, dtype=mean.dtype, device=mean.device)
     clean = mean + spread * (torch.exp(2 * log_scale) - noise**2).clamp(min=0).sqrt() * random[0]
     return clean, clean + spread * noise * random[1]
