@@ -8,6 +8,7 @@ from gmi_ros.cli.report import Report
 # Name -> what it tells. Each is a module of this package, `evaluate_` before its name.
 MEASURES = {
     "likelihood": "how probable it finds recorded successes (Table II)",
+    "success": "how often a grasp holds in simulation (Table III)",
     "modes": "how many of the ways to hold an object it finds",
 }
 

@@ -38,7 +38,7 @@ def load_grasp_data(
     Raises:
         GmiError: BAD_REQUEST where there is no such grasp, or one of a test split; the stores' and the cache's errors.
     """
-    episodes = [e for path in stores for e in _successes(Path(path))]
+    episodes = [e for path in stores for e in successes(Path(path))]
     if not episodes:
         listed = ", ".join(str(p) for p in stores)
         raise GmiError(ErrorCode.BAD_REQUEST, f"no successful grasp with its contacts in {listed}: nothing to train on")
@@ -95,7 +95,8 @@ def _scenes(episodes: list[Episode]) -> list[list[Episode]]:
     return list(scenes.values())
 
 
-def _successes(path: Path) -> Iterator[Episode]:
+def successes(path: Path) -> Iterator[Episode]:
+    """The store's successful episodes whose contacts are known, each with an observation."""
     with Store(path) as store:
         for episode in store.episodes(success=True):
             # Outcomes whose observation never came have a recipe too, of another kind.

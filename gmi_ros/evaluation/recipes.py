@@ -70,19 +70,34 @@ def render_episode(episode: Episode, objects: Mapping[str, ObjectModel] = Mappin
         GmiError: BAD_REQUEST for an episode without a recipe, with one of another version, or of an object that is not
             known or is not the one that was recorded.
     """
+    depth = _recipe_of(episode)["depth"]
+    cell = _cell(object_of(episode, objects))
+    cell.reset(resting_pose(episode))
+    found = ObjectFrame(
+        episode.camera_from_object.astype(float), episode.degenerate, np.nan, np.full(2, np.nan), depth, 0, 1
+    )
+    return render_observation(cell.model, cell.data, camera_of(episode), cell.object_body, found)
+
+
+def resting_pose(episode: Episode) -> np.ndarray:
+    """(4, 4) of a simulated episode's object in the world before the grasp. Raises as render_episode."""
+    return _unpack(_recipe_of(episode)["object"])
+
+
+def camera_of(episode: Episode) -> Camera:
+    """The camera that a simulated episode was seen by. Raises as render_episode."""
+    recipe = _recipe_of(episode)
+    return Camera(KINECT, _unpack(recipe["camera"]), recipe["look"], recipe.get("noise"))
+
+
+def _recipe_of(episode: Episode) -> dict:
     recipe = episode.recipe
     if recipe is None or recipe.get("version") != RECIPE_VERSION:
         got = None if recipe is None else recipe.get("version")
         raise GmiError(
             ErrorCode.BAD_REQUEST, f"{episode.outcome_id}: recipe version {RECIPE_VERSION} needed, got {got}"
         )
-    cell = _cell(object_of(episode, objects))
-    cell.reset(_unpack(recipe["object"]))
-    camera = Camera(KINECT, _unpack(recipe["camera"]), recipe["look"], recipe.get("noise"))
-    found = ObjectFrame(
-        episode.camera_from_object.astype(float), episode.degenerate, np.nan, np.full(2, np.nan), recipe["depth"], 0, 1
-    )
-    return render_observation(cell.model, cell.data, camera, cell.object_body, found)
+    return recipe
 
 
 def object_of(episode: Episode, objects: Mapping[str, ObjectModel] = MappingProxyType({})) -> ObjectModel:

@@ -1,69 +1,112 @@
-"""How often a grasp synthesised from a free view of a simulated object comes up and stays in the hand."""
+"""How often a synthesised grasp holds: Table III, and what goes beyond it."""
 
+import multiprocessing
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 
 import numpy as np
+import torch
 
-from gmi_ros.core.errors import GmiError
+from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.frame import Frame
 from gmi_ros.core.grasp import Grasp
 from gmi_ros.core.settings import SynthesisSettings
-from gmi_ros.hand.barrett import BarrettHand, load_hand
-from gmi_ros.learning.model import GraspModel
+from gmi_ros.evaluation.instances import Instance, free_instance
+from gmi_ros.evaluation.intervals import by_object
+from gmi_ros.hand.barrett import load_hand
+from gmi_ros.learning import checkpoint
+from gmi_ros.learning.model import GraspModel, GraspSamples
 from gmi_ros.pipeline import Synthesis, synthesize
-from gmi_ros.sim.camera import render
-from gmi_ros.sim.cell import Cell
 from gmi_ros.sim.closing import ClosingPlan
-from gmi_ros.sim.objects import ObjectModel, find_object
-from gmi_ros.sim.scenario import draw_scenario
-from gmi_ros.sim.trial import GraspPlan, TrialResult, run
+from gmi_ros.sim.objects import ObjectModel
+from gmi_ros.sim.protocols import LIFT, Verdict, judge_grasp
+from gmi_ros.sim.trial import GraspPlan
+
+POLICIES = BEST, MEAN = "best", "mean"
+_CHUNK = 8  # instances that a process is given at once
+# Bounds that nothing exceeds, for a network that has one prediction and no second choice.
+_UNFILTERED = {
+    "max_residual": 1.0, "max_surface_distance": 10.0, "table_clearance": -0.1, "palm_clearance": -0.1,
+    "finger_clearance": -0.1,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Test:
+    """How grasps are chosen and tried.
+
+    policy: `best` executes the best of the filtered samples. `mean` executes the network's one prediction, whether the
+    filters like it or not (Table III). pinned: as protocols.judge_grasp.
+    """
+
+    __test__ = False  # not one of pytest's
+
+    policy: str = BEST
+    protocol: str = LIFT
+    pinned: bool = True
+    hand: str = "bh280"
+    settings: SynthesisSettings = SynthesisSettings()
+    seed: int = 1
+
+    def __post_init__(self):
+        if self.policy not in POLICIES:
+            raise GmiError(ErrorCode.BAD_REQUEST, f"no policy {self.policy!r}: choose one of {', '.join(POLICIES)}")
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One instance: the frame, the answer (None where the frame was refused), what came of its best grasp, and why."""
+    """One instance: the answer (None where the frame was refused), what came of its grasp (None without one), and why."""
 
+    number: int
     object_name: str
-    frame: Frame
     synthesis: Synthesis | None
-    result: TrialResult | None
+    verdict: Verdict | None
     reason: str
 
     @property
     def success(self) -> bool:
         """Whether the object was held."""
-        return self.result is not None and self.result.success
+        return self.verdict is not None and self.verdict.success
 
 
-def attempts(
-    model: GraspModel,
-    hand: BarrettHand,
-    objects: list[ObjectModel],
-    n_instances: int,
-    seed: int,
-    settings: SynthesisSettings = SynthesisSettings(),
-    pinned: bool = True,
-) -> Iterator[Attempt]:
-    """Objects in turn, resting pose and camera drawn from the seed, the best grasp executed; a refusal is a failure."""
-    for instance in range(n_instances):
-        object_model = objects[instance % len(objects)]
-        cell = _cell(object_model.name, hand.name)
-        scenario = draw_scenario(cell, np.random.default_rng([seed, instance]))
-        frame = render(cell.model, cell.data, scenario.camera, {cell.object_body: 1})
-        try:
-            synthesis = synthesize(frame, model, hand, settings, seed=seed + instance)
-        except GmiError as error:
-            yield Attempt(object_model.name, frame, None, None, error.code.name.lower())
-            continue
-        if not synthesis.grasps:
-            yield Attempt(object_model.name, frame, synthesis, None, synthesis.error_code.name.lower())
-            continue
-        cell.reset(scenario.world_from_object)
-        result = run(cell, plan_of(synthesis.grasps[0], scenario.camera.world_from_camera), pinned)
-        yield Attempt(object_model.name, frame, synthesis, result, result.reason)
+def attempt(instance: Instance, model: GraspModel, test: Test) -> Attempt:
+    """Look, synthesise, execute. A refusal is a failure."""
+    name, frame = instance.object_model.name, instance.frame()
+    try:
+        synthesis = _synthesis(frame, model, test, instance.number)
+    except GmiError as error:
+        return Attempt(instance.number, name, None, None, error.code.name.lower())
+    if not synthesis.grasps:
+        return Attempt(instance.number, name, synthesis, None, synthesis.error_code.name.lower())
+    plan = plan_of(synthesis.grasps[0], instance.camera.world_from_camera)
+    verdict = judge_grasp(
+        instance.object_model, load_hand(test.hand), test.protocol, instance.world_from_object, plan, test.pinned
+    )
+    return Attempt(instance.number, name, synthesis, verdict, verdict.reason)
+
+
+def _synthesis(frame: Frame, model: GraspModel, test: Test, number: int) -> Synthesis:
+    hand, seed = load_hand(test.hand), test.seed + number
+    if test.policy == BEST:
+        return synthesize(frame, model, hand, test.settings, seed=seed)
+    settings = replace(test.settings, n_samples=1, max_grasps=1)
+    found = synthesize(frame, _OnePrediction(model), hand, settings, seed=seed)
+    # With clearances as they are the fingers open as wide as there is room; only where there is none, without.
+    return found if found.grasps else synthesize(frame, _OnePrediction(model), hand, replace(settings, **_UNFILTERED))
+
+
+class _OnePrediction:
+    """A GraspModel whose one sample is its prediction."""
+
+    def __init__(self, model: GraspModel):
+        self._model, self.hash = model, model.hash
+
+    def sample(self, image: np.ndarray, n: int, seed: int) -> GraspSamples:
+        return self._model.predict(image)
 
 
 def plan_of(grasp: Grasp, world_from_camera: np.ndarray) -> GraspPlan:
@@ -76,13 +119,53 @@ def plan_of(grasp: Grasp, world_from_camera: np.ndarray) -> GraspPlan:
     )
 
 
-def summary(found: list[Attempt]) -> dict:
-    """Instances, successes, rate and how the others ended."""
-    reasons = Counter(a.reason for a in found)
-    successes = sum(a.success for a in found)
-    return {"instances": len(found), "successes": successes, "rate": successes / len(found), "reasons": dict(reasons)}
+def free_attempts(
+    folder: Path, objects: Sequence[ObjectModel], n: int, test: Test, noise: bool = False, workers: int = 2
+) -> Iterator[Attempt]:
+    """Free views 0 to n - 1 of these objects in turn, with the network of a folder; the same for any workers."""
+    return _spread(folder, partial(free_instance, objects, seed=test.seed, noise=noise), range(n), test, workers)
 
 
-@lru_cache(maxsize=64)
-def _cell(object_name: str, hand_name: str) -> Cell:
-    return Cell(find_object(object_name), load_hand(hand_name))
+def recorded_attempts(folder: Path, instances: Sequence[Instance], test: Test, workers: int = 2) -> Iterator[Attempt]:
+    """These instances, with the network of a folder; the same for any workers."""
+    return _spread(folder, _itself, instances, test, workers)
+
+
+def _itself(instance: Instance) -> Instance:
+    return instance
+
+
+def _spread(folder: Path, make, keys: Sequence, test: Test, workers: int) -> Iterator[Attempt]:
+    work = partial(_try_all, folder, make, test)
+    chunks = [list(keys[i : i + _CHUNK]) for i in range(0, len(keys), _CHUNK)]
+    if workers == 1:
+        for chunk in chunks:
+            yield from work(chunk)
+        return
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        for found in pool.map(work, chunks):
+            yield from found
+
+
+_models: dict[Path, GraspModel] = {}  # of this process
+
+
+def _try_all(folder: Path, make, test: Test, keys: list) -> list[Attempt]:
+    if folder not in _models:
+        torch.set_num_threads(1)
+        _models[folder] = checkpoint.load(folder)
+    return [attempt(make(key), _models[folder], test) for key in keys]
+
+
+def summary(found: Sequence[Attempt]) -> dict:
+    """Instances, successes, rate, its 95 % interval (objects drawn with replacement) and how the others ended."""
+    success = np.array([a.success for a in found], float)
+    _, object_id = np.unique([a.object_name for a in found], return_inverse=True)
+    return {
+        "instances": len(found),
+        "objects": int(object_id.max() + 1),
+        "successes": int(success.sum()),
+        "rate": float(success.mean()),
+        "ci95": by_object(success, object_id),
+        "reasons": dict(Counter(a.reason for a in found)),
+    }

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.learning.distributions import GraspDistribution
 from gmi_ros.learning.layers import fold
 from gmi_ros.learning.spec import IMAGE_SHAPE
 
@@ -55,13 +56,30 @@ class GraspModel:
         """
         _check(image, n, seed)
         generator = torch.Generator(self._device).manual_seed(int(seed))
-        pixels = torch.from_numpy(np.array(image, dtype=np.float32, order="C")[None]).to(self._device)
         with torch.inference_mode():
-            grasps = self._network(pixels.permute(0, 3, 1, 2))
-            centres = grasps.centres(n, generator)  # (1, n, 18) standardised
-            log_density = grasps.density(centres)[0].cpu()
-            vectors = self._network.normaliser.restore_grasp(centres)[0].cpu().numpy().astype(float).reshape(n, 2, 3, 3)
-        contacts, normals = vectors[:, 0], vectors[:, 1]
+            grasps = self._answer(image)
+            return self._samples(grasps, grasps.centres(n, generator))
+
+    def predict(self, image: np.ndarray) -> GraspSamples:
+        """The one prediction of Table III (n = 1): z is the prior's mean, y the decoder's mean; a mixture's heaviest way.
+
+        Raises:
+            GmiError: as `sample`.
+        """
+        _check(image, 1, 0)
+        with torch.inference_mode():
+            grasps = self._answer(image)
+            return self._samples(grasps, self._network.normaliser.standardise_grasp(grasps.mean())[:, None])
+
+    def _answer(self, image: np.ndarray) -> GraspDistribution:
+        pixels = torch.from_numpy(np.array(image, dtype=np.float32, order="C")[None]).to(self._device)
+        return self._network(pixels.permute(0, 3, 1, 2))
+
+    def _samples(self, grasps: GraspDistribution, centres: torch.Tensor) -> GraspSamples:
+        """Of centres (1, n, 18), standardised."""
+        log_density = grasps.density(centres)[0].cpu()
+        vectors = self._network.normaliser.restore_grasp(centres)[0].cpu().numpy().astype(float)
+        contacts, normals = vectors.reshape(-1, 2, 3, 3).transpose(1, 0, 2, 3)
         lengths = np.linalg.norm(normals, axis=-1, keepdims=True)
         return GraspSamples(contacts, normals / np.maximum(lengths, 1e-12), log_density.numpy().astype(float))
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from gmi_ros.core.errors import GmiError
 from gmi_ros.evaluation.dataset import load_grasp_data
-from gmi_ros.evaluation.likelihood import Likelihood, likelihood
+from gmi_ros.evaluation.intervals import by_object
+from gmi_ros.evaluation.likelihood import likelihood
 from gmi_ros.evaluation.models import set_threads
 from gmi_ros.learning import checkpoint
 from gmi_ros.learning.card import TITLES
@@ -79,22 +80,8 @@ def _measure(trained: Path, into: Path, size: int, tests: dict[str, GraspData]) 
     for split, data in tests.items():
         found = likelihood(network, data)
         np.save(into / f"nll_{split}.npy", found.nll.astype(np.float32), allow_pickle=False)
-        kept = {"size": size, "split": split, "ci95_by_object": _interval(found, data), **found.summary()}
+        kept = {"size": size, "split": split, "ci95_by_object": by_object(found.nll, data.object_id), **found.summary()}
         (into / f"likelihood_{split}.json").write_text(json.dumps(kept, indent=2) + "\n")
-
-
-def _interval(found: Likelihood, data: GraspData) -> list[float]:
-    return by_object(found.nll, data.object_id)
-
-
-def by_object(values: np.ndarray, object_id: np.ndarray, draws: int = 2000, seed: int = 0) -> list[float]:
-    """95 % interval of the mean of values (n,), objects drawn with replacement: pairs of one object are alike."""
-    sums = np.bincount(object_id, values)
-    counts = np.bincount(object_id)
-    rng = np.random.default_rng(seed)
-    chosen = rng.integers(len(counts), size=(draws, len(counts)))
-    means = sums[chosen].sum(axis=1) / counts[chosen].sum(axis=1)
-    return np.percentile(means, [2.5, 97.5]).tolist()
 
 
 def margins(results: Path, size: int, split: str) -> dict[str, dict]:

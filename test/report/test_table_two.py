@@ -8,7 +8,8 @@ from learning_toy import toy_data
 
 from gmi_ros.learning.config import MODELS as KNOWN
 from gmi_ros.report import table_two
-from gmi_ros.report.table_two import MODELS, PAPER, SIZES, SPLITS, by_object, cells, margins, table
+from gmi_ros.evaluation.intervals import by_object
+from gmi_ros.report.table_two import MODELS, PAPER, SIZES, SPLITS, cells, margins, table
 
 
 def put(runs, model, size, split, nll):
