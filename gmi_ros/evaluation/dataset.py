@@ -68,7 +68,7 @@ def _pairs(
     number = {view.observation_id: i for i, view in enumerate(views)}
     indices = [number[e.observation_id] for e in episodes]
     found, grasps, own = list(episodes), [e.grasp_vector() for e in episodes], [True] * len(episodes)
-    for scene in _scenes(episodes) if within > 0 else []:
+    for scene in scenes(episodes) if within > 0 else []:
         for view, trial, grasp in zip(*grasps_in_views(scene, within)):
             seen, guest = scene[view], scene[trial]
             # A trial of several views is shared once, and not with itself.
@@ -86,13 +86,13 @@ def _trial(episode: Episode) -> str:
     return f"{episode.split}/{episode.object_name}/{episode.trial_seed}"
 
 
-def _scenes(episodes: list[Episode]) -> list[list[Episode]]:
+def scenes(episodes: list[Episode]) -> list[list[Episode]]:
     """Simulated episodes of one object at rest in one pose."""
-    scenes: dict[tuple, list[Episode]] = {}
+    found: dict[tuple, list[Episode]] = {}
     for episode in episodes:
         if episode.recipe is not None:
-            scenes.setdefault((episode.object_name, tuple(episode.recipe["object"])), []).append(episode)
-    return list(scenes.values())
+            found.setdefault((episode.object_name, tuple(episode.recipe["object"])), []).append(episode)
+    return list(found.values())
 
 
 def successes(path: Path) -> Iterator[Episode]:

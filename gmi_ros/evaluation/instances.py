@@ -9,10 +9,8 @@ import numpy as np
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.frame import Frame
 from gmi_ros.evaluation.dataset import successes
-from gmi_ros.evaluation.recipes import camera_of, object_of, resting_pose
+from gmi_ros.evaluation.recipes import bare_cell, camera_of, object_of, resting_pose
 from gmi_ros.sim.camera import Camera, render
-from gmi_ros.sim.cell import Cell
-from gmi_ros.sim.geometry import digest
 from gmi_ros.sim.objects import ObjectModel
 from gmi_ros.sim.scenario import draw_scenario
 
@@ -28,7 +26,7 @@ class Instance:
 
     def frame(self) -> Frame:
         """What the camera sees."""
-        cell = _cell(self.object_model)
+        cell = bare_cell(self.object_model)
         cell.reset(self.world_from_object)
         return render(cell.model, cell.data, self.camera, {cell.object_body: 1})
 
@@ -40,7 +38,7 @@ def free_instance(objects: Sequence[ObjectModel], number: int, seed: int, noise:
     """
     object_model = objects[number % len(objects)]
     rng = np.random.default_rng([seed, number])
-    scenario = draw_scenario(_cell(object_model), rng)
+    scenario = draw_scenario(bare_cell(object_model), rng)
     camera = replace(scenario.camera, noise=int(rng.integers(2**31))) if noise else scenario.camera
     return Instance(number, object_model, scenario.world_from_object, camera)
 
@@ -60,13 +58,3 @@ def recorded_instances(stores: Iterable[Path], n: int, seed: int) -> list[Instan
         Instance(number, object_of(found[i]), resting_pose(found[i]), camera_of(found[i]))
         for number, i in enumerate(chosen)
     ]
-
-
-_cells: dict[str, Cell] = {}  # of this process; without a hand
-
-
-def _cell(model: ObjectModel) -> Cell:
-    key = digest(model)
-    if key not in _cells:
-        _cells[key] = Cell(model, None)
-    return _cells[key]

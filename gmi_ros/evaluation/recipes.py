@@ -1,7 +1,7 @@
 """Simulated trials as records of the experience store, and back into pictures: the recipe of an observation."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -71,7 +71,7 @@ def render_episode(episode: Episode, objects: Mapping[str, ObjectModel] = Mappin
             known or is not the one that was recorded.
     """
     depth = _recipe_of(episode)["depth"]
-    cell = _cell(object_of(episode, objects))
+    cell = bare_cell(object_of(episode, objects))
     cell.reset(resting_pose(episode))
     found = ObjectFrame(
         episode.camera_from_object.astype(float), episode.degenerate, np.nan, np.full(2, np.nan), depth, 0, 1
@@ -108,6 +108,32 @@ def object_of(episode: Episode, objects: Mapping[str, ObjectModel] = MappingProx
     return model
 
 
+def in_another_view(episode: Episode, view: View, number: int) -> Episode:
+    """The same simulated trial as view `number` of it, 1 or more: another camera, another {O}."""
+    world_from_camera = camera_of(episode).world_from_camera
+    o_from_old = poses.inverse(view.camera.world_from_camera @ view.object_frame.camera_from_object) @ (
+        world_from_camera @ episode.camera_from_object.astype(float)
+    )
+    seen = {"camera": _pack(view.camera.world_from_camera), "look": view.camera.look}
+    seen |= {"depth": float(np.float32(view.object_frame.depth))}
+    seen |= {} if view.camera.noise is None else {"noise": view.camera.noise}
+    return replace(
+        episode,
+        outcome_id="",
+        grasp_id="",
+        observation_id="",
+        view=number,
+        recipe={name: value for name, value in episode.recipe.items() if name != "noise"} | seen,
+        camera_from_object=view.object_frame.camera_from_object,
+        degenerate=view.object_frame.degenerate,
+        contacts_reached=poses.transform_points(o_from_old, episode.contacts_reached.astype(float)),
+        normals_reached=poses.rotate(o_from_old, episode.normals_reached.astype(float)),
+        camera_from_palm=poses.inverse(view.camera.world_from_camera)
+        @ world_from_camera
+        @ episode.camera_from_palm.astype(float),
+    )
+
+
 def grasps_in_views(scene: Sequence[Episode], within: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Every simulated grasp in every view of one object at rest in one pose, where it approaches `within` [rad] of it.
 
@@ -127,7 +153,8 @@ def grasps_in_views(scene: Sequence[Episode], within: float) -> tuple[np.ndarray
 _cells: dict[str, Cell] = {}  # of this process
 
 
-def _cell(model: ObjectModel) -> Cell:
+def bare_cell(model: ObjectModel) -> Cell:
+    """A cell with this object and without a hand, to look at; kept in this process."""
     key = digest(model)
     if key not in _cells:
         _cells[key] = Cell(model, None)

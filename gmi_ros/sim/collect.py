@@ -150,10 +150,10 @@ def _cell(object_model: ObjectModel, physics: Physics) -> Cell:
 def _overview(cell: Cell, options: TrialOptions, rng: np.random.Generator) -> View:
     """A view from anywhere above; one straight from above sees every object, so that the tries do end."""
     for _ in range(_VIEW_TRIES):
-        if (view := _view(cell, draw_camera(cell.world_from_object, rng), options)) is not None:
+        if (view := seen_by(cell, draw_camera(cell.world_from_object, rng), options.noise)) is not None:
             return view
     camera = draw_camera(cell.world_from_object, rng, elevation=(np.pi / 2, np.pi / 2))
-    if (view := _view(cell, camera, options)) is not None:
+    if (view := seen_by(cell, camera, options.noise)) is not None:
         return view
     raise GmiError(ErrorCode.INTERNAL, f"{cell.object_model.name} is not wholly in view from any of the cameras tried")
 
@@ -169,18 +169,18 @@ def _views(cell: Cell, plan: GraspPlan, options: TrialOptions, rng: np.random.Ge
             camera = draw_camera(cell.world_from_object, rng)
             if camera.world_from_camera[:3, 2] @ approach < np.cos(OFF_APPROACH):
                 continue
-        if (view := _view(cell, camera, options)) is not None:
+        if (view := seen_by(cell, camera, options.noise)) is not None:
             views.append(view)
         if len(views) == options.views:
             break
     return tuple(views)
 
 
-def _view(cell: Cell, camera: Camera, options: TrialOptions) -> View | None:
-    """None where the object is not wholly in the image, or is too little of it."""
-    if options.noise:
+def seen_by(cell: Cell, camera: Camera, noise: bool) -> View | None:
+    """None where the object is not wholly in the image, or is too little of it. noise: see it with a Kinect's."""
+    if noise:
         camera = replace(camera, noise=camera.look)
-    frame = render(cell.model, cell.data, camera, {cell.object_body: 1}, only_objects=not options.noise)
+    frame = render(cell.model, cell.data, camera, {cell.object_body: 1}, only_objects=not noise)
     try:
         return View(camera, object_frame(frame))
     except GmiError:
