@@ -7,6 +7,7 @@ approach within an angle of the view (`gmi train --within`).
 
 import argparse
 import multiprocessing
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -85,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         made = tqdm(more_views(episodes, args.views, args.noise, args.workers), "views", unit="view")
         with Store(args.out, "rw") as store:
             store.add_many(made)
-            print(f"{len(store)} views of {len(scenes(episodes))} resting poses in {args.out}")
+            sys.stdout.write(f"{len(store)} views of {len(scenes(episodes))} resting poses in {args.out}\n")
     except GmiError as error:
         raise SystemExit(f"more_views: {error}") from error
 
