@@ -5,27 +5,23 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gmi_ros.cli import options
+from gmi_ros.cli import objects, options
 from gmi_ros.cli.report import Report
 from gmi_ros.core.errors import ErrorCode, GmiError
-from gmi_ros.core.resources import cache_folder, resource
+from gmi_ros.core.resources import resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gmi_ros.evaluation.success import Attempt, Test
-    from gmi_ros.sim.objects import ObjectModel
+    from gmi_ros.evaluation.success import Attempt, Conditions
 
-SPLITS = ("train", "similar", "different", "dev", "random")
+DEFAULT_SPLIT = "different"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this measure."""
     options.add_model(parser)
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument("--split", default="different", choices=SPLITS, help="which objects (default: different)")
-    source.add_argument("--meshes", type=Path, metavar="DIR", help="instead: the .obj, .stl and .ply files of a folder")
-    parser.add_argument("--scale", type=float, default=1.0, help="metres per unit of the --meshes (default: 1)")
+    objects.add_objects(parser, DEFAULT_SPLIT)
     parser.add_argument("--instances", type=options.count, default=100, metavar="N", help="grasps tried (default: 100)")
     parser.add_argument(
         "--protocol", default="lift", choices=("lift", "six_force", "strict"), help="the test (docs/protocols.md)"
@@ -33,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--free", action="store_true", help="of lift: do not hold the object while the hand closes")
     parser.add_argument(
         "--policy", default="best", choices=("best", "mean"),
-        help="the best of the filtered samples, or the network's one prediction, unfiltered (default: best)",
+        help="the best of the filtered samples, or the network's one prediction, not filtered (default: best)",
     )  # fmt: skip
     parser.add_argument(
         "--views", default="free", choices=("free", "recorded"),
@@ -56,13 +52,13 @@ def run(args: argparse.Namespace) -> Report:
 
     from gmi_ros.core.settings import SynthesisSettings
     from gmi_ros.evaluation.models import SHIPPED
-    from gmi_ros.evaluation.success import Test, summary
+    from gmi_ros.evaluation.success import Conditions, summary
 
     _check(args)
     settings = options.settings_from(argparse.Namespace(n_samples=args.samples), SynthesisSettings)
-    test = Test(args.policy, args.protocol, not args.free, args.hand, settings, args.seed)
+    conditions = Conditions(args.policy, args.protocol, not args.free, args.hand, settings, args.seed)
     folder = args.model or resource(SHIPPED)
-    tried = tqdm(_attempts(args, folder, test), "grasps", args.instances, disable=args.quiet, dynamic_ncols=True)
+    tried = tqdm(_attempts(args, folder, conditions), "grasps", args.instances, disable=args.quiet, dynamic_ncols=True)
     found = list(tried)
     told = summary(found)
     if args.out is not None:
@@ -78,36 +74,30 @@ def run(args: argparse.Namespace) -> Report:
 
 
 def _check(args: argparse.Namespace) -> None:
-    """Refuse options that would have no effect, before anything is loaded."""
-    for option, given, fits, other in (
+    """Refuse options that would have no effect, and a file that cannot be written, before anything is done."""
+    recorded, free = args.views == "recorded", args.views == "free"
+    objects.check_objects(args)
+    options.refuse_idle(
         ("--free", args.free, args.protocol == "lift", "--protocol lift"),
-        ("--noise", args.noise, args.views == "free", "--views free"),
-        ("--data", args.data, args.views == "recorded", "--views recorded"),
-        ("--views recorded", args.views == "recorded" and args.meshes, False, "a --split"),
-        ("--views recorded --split random", args.views == "recorded" and args.split == "random", args.data, "--data"),
+        ("--noise", args.noise, free, "--views free"),
+        ("--data", args.data, recorded, "--views recorded"),
+        ("--meshes", args.meshes, free, "--views free"),
+        ("--views recorded --split random", recorded and args.split == "random", args.data, "--data"),
         ("--samples", args.samples, args.policy == "best", "--policy best"),
-    ):
-        if given and not fits:
-            raise GmiError(ErrorCode.BAD_SETTING, f"{option} needs {other}")
+    )
+    if args.out is not None and not args.out.parent.is_dir():
+        raise GmiError(ErrorCode.BAD_SETTING, f"--out {args.out}: there is no folder {args.out.parent}")
 
 
-def _attempts(args: argparse.Namespace, folder: Path, test: "Test") -> "Iterator[Attempt]":
+def _attempts(args: argparse.Namespace, folder: Path, conditions: "Conditions") -> "Iterator[Attempt]":
     from gmi_ros.evaluation.instances import recorded_instances
     from gmi_ros.evaluation.models import load_model
     from gmi_ros.evaluation.success import free_attempts, recorded_attempts
 
     load_model(folder, 1)  # what is wrong with it is told here and not by a worker
     if args.views == "recorded":
-        stores = args.data or [resource(f"data/{args.split}.db.zst")]
-        return recorded_attempts(folder, recorded_instances(stores, args.instances, args.seed), test, args.workers)
-    return free_attempts(folder, _objects(args), args.instances, test, args.noise, args.workers)
-
-
-def _objects(args: argparse.Namespace) -> "tuple[ObjectModel, ...]":
-    if args.meshes is not None:
-        from gmi_ros.sim.meshes import load_meshes
-
-        return tuple(load_meshes(args.meshes, args.scale, cache=cache_folder("meshes")).objects)
-    from gmi_ros.sim.splits import objects_of
-
-    return objects_of(args.split)
+        stores = args.data or [resource(f"data/{args.split or DEFAULT_SPLIT}.db.zst")]
+        instances = recorded_instances(stores, args.instances, args.seed)
+        return recorded_attempts(folder, instances, conditions, args.workers)
+    _, models, _ = objects.load_objects(args, DEFAULT_SPLIT)
+    return free_attempts(folder, models, args.instances, conditions, args.noise, args.workers)

@@ -5,6 +5,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.settings import Settings
 
 MAX_SEED = 2**63 - 1
@@ -79,6 +80,29 @@ def seconds(text: str) -> float:
     if not 0 < value < 1e9:
         raise argparse.ArgumentTypeError(f"must be a time in (0, 1e9) s, got {text!r}")
     return value
+
+
+def positive(text: str) -> float:
+    """A number greater than 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number greater than 0, got {text!r}")
+    return value
+
+
+def refuse_idle(*given: tuple[str, Any, Any, str]) -> None:
+    """Refuse options that would have no effect: each is its name, its value, whether it has one, and what it needs.
+
+    Raises:
+        GmiError: BAD_SETTING.
+    """
+    for option, value, fits, other in given:
+        if value is not None and value is not False and not fits:
+            told = option if value is True else f"{option} {value}"
+            raise GmiError(ErrorCode.BAD_SETTING, f"{told} needs {other}")
 
 
 def _bounded(text: str, low: int, high: int) -> int:

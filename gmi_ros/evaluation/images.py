@@ -2,9 +2,8 @@
 
 import hashlib
 import json
-import multiprocessing
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from safetensors.numpy import load_file, save
 from tqdm import tqdm
 
 from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.evaluation.processes import in_chunks
 from gmi_ros.evaluation.recipes import object_of, render_episode
 from gmi_ros.experience.episode import Episode
 from gmi_ros.learning.files import write_together
@@ -48,7 +48,7 @@ def images_of(
         "depth": np.empty((n, 64, 64), np.float16),
         "mask": np.empty((n, 64, 64), bool),
     }
-    rendered = _render_all(episodes, objects, workers)
+    rendered = in_chunks(partial(_render, objects=objects), episodes, _CHUNK, workers)
     for i, pixels in enumerate(tqdm(rendered, "rendering", n, disable=not progress, dynamic_ncols=True)):
         found["rgb"][i], found["depth"][i], found["mask"][i] = pixels
     if kept is not None:
@@ -79,17 +79,6 @@ def _fingerprint(episodes: Sequence[Episode], objects: Mapping[str, ObjectModel]
         found.update(json.dumps([e.object_name, seen, e.camera_from_object.tolist()]).encode())
     found.update("".join(digest(model) for model in models.values()).encode())
     return found.hexdigest()[:20]
-
-
-def _render_all(episodes: Sequence[Episode], objects: Mapping[str, ObjectModel], workers: int) -> Iterator[_Pixels]:
-    chunks = [list(episodes[i : i + _CHUNK]) for i in range(0, len(episodes), _CHUNK)]
-    if workers == 1:
-        for chunk in chunks:
-            yield from _render(chunk, objects)
-        return
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for rendered in pool.map(_render, chunks, [objects] * len(chunks)):
-            yield from rendered
 
 
 def _render(episodes: list[Episode], objects: Mapping[str, ObjectModel]) -> list[_Pixels]:

@@ -6,10 +6,8 @@ approach within an angle of the view (`gmi train --within`).
 """
 
 import argparse
-import multiprocessing
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from tqdm import tqdm
 
 from gmi_ros.core.errors import GmiError
 from gmi_ros.evaluation.dataset import scenes, successes
+from gmi_ros.evaluation.processes import in_chunks
 from gmi_ros.evaluation.recipes import bare_cell, camera_of, in_another_view, object_of, resting_pose
 from gmi_ros.experience.episode import Episode
 from gmi_ros.experience.store import Store
@@ -36,15 +35,7 @@ def more_views(episodes: Sequence[Episode], n: int, noise: bool = False, workers
     whole from there gets fewer. The same episodes give the same views, whoever does the work.
     """
     found = scenes([e for e in episodes if e.view == 0])
-    chunks = [found[i : i + _CHUNK] for i in range(0, len(found), _CHUNK)]
-    work = partial(_of_all, n=n, noise=noise)
-    if workers == 1:
-        for chunk in chunks:
-            yield from work(chunk)
-        return
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for made in pool.map(work, chunks):
-            yield from made
+    return in_chunks(partial(_of_all, n=n, noise=noise), found, _CHUNK, workers)
 
 
 def _of_all(chunk: list[list[Episode]], n: int, noise: bool) -> list[Episode]:
@@ -89,6 +80,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             sys.stdout.write(f"{len(store)} views of {len(scenes(episodes))} resting poses in {args.out}\n")
     except GmiError as error:
         raise SystemExit(f"more_views: {error}") from error
+    except KeyboardInterrupt:
+        raise SystemExit(f"more_views: interrupted; {args.out} holds nothing and can be deleted") from None
 
 
 if __name__ == "__main__":

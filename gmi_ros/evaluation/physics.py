@@ -5,14 +5,9 @@ The same picks (object, resting pose, plan) of protocol `lift` are tried again w
 
 import argparse
 import json
-import multiprocessing
-import signal
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -21,6 +16,7 @@ from tqdm import tqdm
 
 from gmi_ros.core import poses
 from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.evaluation.processes import mapper
 from gmi_ros.hand.barrett import load_hand
 from gmi_ros.sim.candidates import sample_plan
 from gmi_ros.sim.cell import Cell
@@ -147,7 +143,7 @@ def measure(
         if value < least:
             raise GmiError(ErrorCode.BAD_REQUEST, f"{name} must be at least {least}, got {value}")
     picks = _picks(n, workers, seed, objects_of("train") if objects is None else objects, progress)
-    with _mapper(workers) as mapped:
+    with mapper(workers) as mapped:
         again = list(tqdm(mapped(partial(retry, settings=settings), picks), "again", 2 * n, disable=not progress))
     held, drops = again[:n], again[n:]
     holds = [hold for _, hold in held if hold]
@@ -170,7 +166,7 @@ def _picks(n: int, workers: int, seed: int, objects: Sequence[ObjectModel], prog
     """n held, then n dropped; at most one of each from one resting pose."""
     found: dict[bool, list[Pick]] = {True: [], False: []}
     seeds = [seed * _MAX_ROUNDS + number for number in range(_MAX_ROUNDS) for _ in objects]
-    with _mapper(workers) as mapped, tqdm(total=2 * n, desc="picks", disable=not progress) as bar:
+    with mapper(workers) as mapped, tqdm(total=2 * n, desc="picks", disable=not progress) as bar:
         for picks in mapped(draw, [*objects] * _MAX_ROUNDS, seeds):
             for pick in picks:
                 if len(same := found[pick.reason == HELD]) < n:
@@ -188,22 +184,6 @@ def _share(of: Iterable[bool]) -> float:
 
 def _percentiles(values: np.ndarray) -> dict[str, float]:
     return dict(zip(("median", "p95", "p99"), np.percentile(values, (50, 95, 99)).tolist(), strict=True))
-
-
-@contextmanager
-def _mapper(workers: int) -> Iterator[Callable[..., Iterable]]:
-    """`map` over worker processes; what is not done when the context ends is dropped."""
-    if workers == 1:
-        yield map
-        return
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, signal.signal, (signal.SIGINT, signal.SIG_IGN))
-    try:
-        yield pool.map
-    except BrokenProcessPool as error:
-        raise GmiError(ErrorCode.INTERNAL, "a worker process ended before its time: out of memory?") from error
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def table(found: dict) -> str:

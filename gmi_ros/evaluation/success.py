@@ -1,15 +1,12 @@
 """How often a synthesised grasp holds: Table III, and what goes beyond it."""
 
-import multiprocessing
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.frame import Frame
@@ -17,8 +14,9 @@ from gmi_ros.core.grasp import Grasp
 from gmi_ros.core.settings import SynthesisSettings
 from gmi_ros.evaluation.instances import Instance, free_instance
 from gmi_ros.evaluation.intervals import by_object
+from gmi_ros.evaluation.models import load_model
+from gmi_ros.evaluation.processes import in_chunks
 from gmi_ros.hand.barrett import load_hand
-from gmi_ros.learning import checkpoint
 from gmi_ros.learning.model import GraspModel, GraspSamples
 from gmi_ros.pipeline import Synthesis, synthesize
 from gmi_ros.sim.closing import ClosingPlan
@@ -27,8 +25,9 @@ from gmi_ros.sim.protocols import LIFT, Verdict, judge_grasp
 from gmi_ros.sim.trial import GraspPlan
 
 POLICIES = BEST, MEAN = "best", "mean"
+_SEEDS = 2**63  # that there are
 _CHUNK = 8  # instances that a process is given at once
-# Bounds that nothing exceeds, for a network that has one prediction and no second choice.
+# As far as the filters can be opened, for a network that has one prediction and no second choice.
 _UNFILTERED = {
     "max_residual": 1.0, "max_surface_distance": 10.0, "table_clearance": -0.1, "palm_clearance": -0.1,
     "finger_clearance": -0.1,
@@ -36,14 +35,13 @@ _UNFILTERED = {
 
 
 @dataclass(frozen=True)
-class Test:
+class Conditions:
     """How grasps are chosen and tried.
 
-    policy: `best` executes the best of the filtered samples. `mean` executes the network's one prediction, whether the
-    filters like it or not (Table III). pinned: as protocols.judge_grasp.
+    policy: `best` executes the best of the filtered samples. `mean` executes the network's one prediction, also where
+    the filters would refuse it (Table III); only a hand that would be more than 0.1 m deep in table or object is not
+    moved, and counts as a failure, which it would be. pinned: as protocols.judge_grasp.
     """
-
-    __test__ = False  # not one of pytest's
 
     policy: str = BEST
     protocol: str = LIFT
@@ -73,27 +71,32 @@ class Attempt:
         return self.verdict is not None and self.verdict.success
 
 
-def attempt(instance: Instance, model: GraspModel, test: Test) -> Attempt:
+def attempt(instance: Instance, model: GraspModel, conditions: Conditions) -> Attempt:
     """Look, synthesise, execute. A refusal is a failure."""
     name, frame = instance.object_model.name, instance.frame()
     try:
-        synthesis = _synthesis(frame, model, test, instance.number)
+        synthesis = _synthesis(frame, model, conditions, instance.number)
     except GmiError as error:
         return Attempt(instance.number, name, None, None, error.code.name.lower())
     if not synthesis.grasps:
         return Attempt(instance.number, name, synthesis, None, synthesis.error_code.name.lower())
     plan = plan_of(synthesis.grasps[0], instance.camera.world_from_camera)
     verdict = judge_grasp(
-        instance.object_model, load_hand(test.hand), test.protocol, instance.world_from_object, plan, test.pinned
+        instance.object_model,
+        load_hand(conditions.hand),
+        conditions.protocol,
+        instance.world_from_object,
+        plan,
+        conditions.pinned,
     )
     return Attempt(instance.number, name, synthesis, verdict, verdict.reason)
 
 
-def _synthesis(frame: Frame, model: GraspModel, test: Test, number: int) -> Synthesis:
-    hand, seed = load_hand(test.hand), test.seed + number
-    if test.policy == BEST:
-        return synthesize(frame, model, hand, test.settings, seed=seed)
-    settings = replace(test.settings, n_samples=1, max_grasps=1)
+def _synthesis(frame: Frame, model: GraspModel, conditions: Conditions, number: int) -> Synthesis:
+    hand, seed = load_hand(conditions.hand), (conditions.seed + number) % _SEEDS
+    if conditions.policy == BEST:
+        return synthesize(frame, model, hand, conditions.settings, seed=seed)
+    settings = replace(conditions.settings, n_samples=1, max_grasps=1)
     found = synthesize(frame, _OnePrediction(model), hand, settings, seed=seed)
     # With clearances as they are the fingers open as wide as there is room; only where there is none, without.
     return found if found.grasps else synthesize(frame, _OnePrediction(model), hand, replace(settings, **_UNFILTERED))
@@ -120,41 +123,31 @@ def plan_of(grasp: Grasp, world_from_camera: np.ndarray) -> GraspPlan:
 
 
 def free_attempts(
-    folder: Path, objects: Sequence[ObjectModel], n: int, test: Test, noise: bool = False, workers: int = 2
+    folder: Path, objects: Sequence[ObjectModel], n: int, conditions: Conditions, noise: bool = False, workers: int = 2
 ) -> Iterator[Attempt]:
     """Free views 0 to n - 1 of these objects in turn, with the network of a folder; the same for any workers."""
-    return _spread(folder, partial(free_instance, objects, seed=test.seed, noise=noise), range(n), test, workers)
+    draw = partial(free_instance, objects, seed=conditions.seed, noise=noise)
+    return in_chunks(partial(_free, folder, draw, conditions), range(n), _CHUNK, workers)
 
 
-def recorded_attempts(folder: Path, instances: Sequence[Instance], test: Test, workers: int = 2) -> Iterator[Attempt]:
+def recorded_attempts(
+    folder: Path, instances: Sequence[Instance], conditions: Conditions, workers: int = 2
+) -> Iterator[Attempt]:
     """These instances, with the network of a folder; the same for any workers."""
-    return _spread(folder, _itself, instances, test, workers)
-
-
-def _itself(instance: Instance) -> Instance:
-    return instance
-
-
-def _spread(folder: Path, make, keys: Sequence, test: Test, workers: int) -> Iterator[Attempt]:
-    work = partial(_try_all, folder, make, test)
-    chunks = [list(keys[i : i + _CHUNK]) for i in range(0, len(keys), _CHUNK)]
-    if workers == 1:
-        for chunk in chunks:
-            yield from work(chunk)
-        return
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        for found in pool.map(work, chunks):
-            yield from found
+    return in_chunks(partial(_tried, folder, conditions), instances, _CHUNK, workers)
 
 
 _models: dict[Path, GraspModel] = {}  # of this process
 
 
-def _try_all(folder: Path, make, test: Test, keys: list) -> list[Attempt]:
+def _free(folder: Path, draw: Callable[[int], Instance], conditions: Conditions, numbers: list[int]) -> list[Attempt]:
+    return _tried(folder, conditions, map(draw, numbers))
+
+
+def _tried(folder: Path, conditions: Conditions, instances: Iterable[Instance]) -> list[Attempt]:
     if folder not in _models:
-        torch.set_num_threads(1)
-        _models[folder] = checkpoint.load(folder)
-    return [attempt(make(key), _models[folder], test) for key in keys]
+        _models[folder] = load_model(folder, threads=1)
+    return [attempt(instance, _models[folder], conditions) for instance in instances]
 
 
 def summary(found: Sequence[Attempt]) -> dict:

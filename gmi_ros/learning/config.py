@@ -52,7 +52,11 @@ class NetworkConfig(Settings):
 
 @dataclass(frozen=True)
 class MixtureConfig(Settings):
-    """Sizes of the mixture that points at the image, and how sharply it is sampled."""
+    """Sizes of the mixture that points at the image, and how sharply it is sampled.
+
+    Raises:
+        GmiError: BAD_SETTING for a value out of bounds, or features of places that are not in groups of 8.
+    """
 
     features: int = setting(192, "features of the whole image", 1, 4096)
     local: int = setting(48, "features of each place in the image, in groups of 8", 8, 4096)
@@ -64,6 +68,11 @@ class MixtureConfig(Settings):
     local_dropout: float = setting(0.1, "part of the features of places left out while training", 0.0, 0.9)
     focus: float = setting(1.5, "power of the mixtures' weights when sampling; 1 is fair", 0.1, 100.0)
     spread: float = setting(0.5, "factor on the Gaussians' deviations when sampling; 1 is fair", 0.0, 1.0)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.local % 8:
+            raise GmiError(ErrorCode.BAD_SETTING, f"local must be a multiple of 8, got {self.local}")
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,6 @@ class MixtureGrasps(GraspDistribution):
 
     def mean(self) -> Tensor:
         """The heaviest Gaussian of each part, given the ones before."""
-
         chosen = self._of_rows(lambda answer: answer._chain(1, lambda parts: (heaviest(parts),) * 2)[0])
         return self.normaliser.restore_grasp(chosen[:, 0])
 
@@ -95,9 +94,8 @@ class MixtureGrasps(GraspDistribution):
     def density(self, centres: Tensor) -> Tensor:
         if self.rows is None:
             return self._log_prob(centres)
-        return self._of_each(centres.flatten(0, 1), self.rows.repeat_interleave(centres.shape[1])).reshape(
-            centres.shape[:2]
-        )
+        rows = self.rows.repeat_interleave(centres.shape[1])
+        return self._of_each(centres.flatten(0, 1), rows).reshape(centres.shape[:2])
 
     def elbo(self, y: Tensor, generator: torch.Generator) -> Bound:
         """The exact log-likelihood; while training that of the grasps with the noise on them."""

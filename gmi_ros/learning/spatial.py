@@ -9,8 +9,8 @@ from gmi_ros.learning.config import MixtureConfig
 from gmi_ros.learning.gaussians import Gaussians
 from gmi_ros.learning.spec import IMAGE_CHANNELS, IMAGE_SIZE
 
-GRID = IMAGE_SIZE // 2  # cells on a side
-CELL = WINDOW_M / GRID  # [m]
+_GRID = IMAGE_SIZE // 2  # cells on a side
+_CELL = WINDOW_M / _GRID  # [m]
 
 
 class SpatialFeatures(nn.Module):
@@ -58,7 +58,7 @@ def _block(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Se
 
 def surface(image: Tensor) -> Tensor:
     """(m, 3, 32, 32) where what is seen in each cell lies in {O} [m], of images in the units of `Observation.image`."""
-    line = ((GRID - 1) / 2 - torch.arange(GRID, device=image.device, dtype=image.dtype)) * CELL
+    line = ((_GRID - 1) / 2 - torch.arange(_GRID, device=image.device, dtype=image.dtype)) * _CELL
     depth = functional.avg_pool2d(image[:, 3:4], 2)
     return torch.cat([depth, line.expand_as(depth), line[:, None].expand_as(depth)], dim=1)
 

@@ -14,7 +14,7 @@ from gmi_ros.hand.barrett import BarrettHand
 from gmi_ros.learning.card import TITLES
 from gmi_ros.learning.checkpoint import GraspModel, architecture_of
 from gmi_ros.learning.files import write_together
-from gmi_ros.report.figures_data import Instance, choose, read_successes
+from gmi_ros.report.figures_data import KnownView, choose, read_successes
 from gmi_ros.report.figures_map import lay_out
 from gmi_ros.report.figures_plots import MODE_LETTERS, Row, grasps_page, histograms
 from gmi_ros.report.figures_views import Onlooker, camera_picture, solve
@@ -87,7 +87,7 @@ def make_figures(
     return [out / name for name in contents]
 
 
-def _instances(successes: dict[str, list[Episode]], choice: Choice) -> dict[str, list[Instance]]:
+def _instances(successes: dict[str, list[Episode]], choice: Choice) -> dict[str, list[KnownView]]:
     names = {e.object_name for episodes in successes.values() for e in episodes}
     unknown = [name for name in choice.names if name not in names]
     if unknown:
@@ -100,7 +100,7 @@ def _instances(successes: dict[str, list[Episode]], choice: Choice) -> dict[str,
     return {split: choose(episodes, choice.objects, rng, choice.names) for split, episodes in successes.items()}
 
 
-def _object(model: GraspModel, instance: Instance, hand: BarrettHand, choice: Choice) -> tuple[Row, Shown]:
+def _object(model: GraspModel, instance: KnownView, hand: BarrettHand, choice: Choice) -> tuple[Row, Shown]:
     """Everything about one instance, for the picture and for the page."""
     drawn = draw(model, instance.image, instance.known, choice.samples, choice.seed, choice.noise)
     known = standardised(model, instance.known)

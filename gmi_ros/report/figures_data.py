@@ -6,19 +6,26 @@ from pathlib import Path
 
 import numpy as np
 
-from gmi_ros.core import poses
 from gmi_ros.core.errors import ErrorCode, GmiError
-from gmi_ros.evaluation.recipes import RECIPE_VERSION, grasps_in_views, object_of, render_episode
+from gmi_ros.evaluation.dataset import scenes
+from gmi_ros.evaluation.recipes import (
+    RECIPE_VERSION,
+    camera_of,
+    grasps_in_views,
+    object_of,
+    render_episode,
+    resting_pose,
+)
 from gmi_ros.experience.episode import Episode
 from gmi_ros.experience.store import Store
-from gmi_ros.sim.camera import KINECT, Camera
+from gmi_ros.sim.camera import Camera
 from gmi_ros.sim.objects import ObjectModel
 
 WITHIN = np.radians(20)  # a grasp is known in a view when its approach is at most this far off
 
 
 @dataclass(frozen=True, eq=False)
-class Instance:
+class KnownView:
     """One object at rest, as one camera saw it.
 
     image: (64, 64, 5) float32, what the network sees. world_from_model: (4, 4) the object's pose, of its own frame, not
@@ -78,7 +85,7 @@ def _check(episode: Episode, path: Path) -> None:
         )
 
 
-def choose(successes: Sequence[Episode], n: int, rng: np.random.Generator, only: Sequence[str] = ()) -> list[Instance]:
+def choose(successes: Sequence[Episode], n: int, rng: np.random.Generator, only: Sequence[str] = ()) -> list[KnownView]:
     """A view of each of n objects, drawn at random; of an object the view in which most grasps are known.
 
     Args:
@@ -89,13 +96,10 @@ def choose(successes: Sequence[Episode], n: int, rng: np.random.Generator, only:
     return [_best_view([e for e in successes if e.object_name == name]) for name in names]
 
 
-def _best_view(episodes: Sequence[Episode]) -> Instance:
+def _best_view(episodes: Sequence[Episode]) -> KnownView:
     """The view of one object in which most of its grasps are known; the first of several."""
-    scenes: dict[tuple, list[Episode]] = {}
-    for episode in episodes:
-        scenes.setdefault(tuple(episode.recipe["object"]), []).append(episode)
     best, known = None, np.empty((0, 18))
-    for scene in scenes.values():
+    for scene in scenes(episodes):
         views, _, grasps = grasps_in_views(scene, WITHIN)
         counts = np.bincount(views, minlength=len(scene))
         if best is None or counts.max() > len(known):
@@ -103,19 +107,14 @@ def _best_view(episodes: Sequence[Episode]) -> Instance:
     return _instance(best, known if len(known) else best.grasp_vector()[None])
 
 
-def _instance(episode: Episode, known: np.ndarray) -> Instance:
-    observation, recipe = render_episode(episode), episode.recipe
-    camera = Camera(KINECT, _pose(recipe["camera"]), recipe["look"], recipe.get("noise"))
-    return Instance(
+def _instance(episode: Episode, known: np.ndarray) -> KnownView:
+    observation, camera = render_episode(episode), camera_of(episode)
+    return KnownView(
         episode.split,
         object_of(episode),
         observation.image,
         camera,
-        _pose(recipe["object"]),
+        resting_pose(episode),
         camera.world_from_camera @ episode.camera_from_object.astype(float),
         known.astype(float),
     )
-
-
-def _pose(numbers: Sequence[float]) -> np.ndarray:
-    return poses.from_xyzw(np.array(numbers[:3]), np.array(numbers[3:]))

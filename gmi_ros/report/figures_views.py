@@ -13,7 +13,7 @@ from gmi_ros.evaluation.draws import Touches
 from gmi_ros.hand.barrett import BarrettHand
 from gmi_ros.hand.wrist import WristSolution, solve_wrist
 from gmi_ros.report.draw import FINGER_COLOURS
-from gmi_ros.report.figures_data import Instance
+from gmi_ros.report.figures_data import KnownView
 from gmi_ros.sim.camera import Camera, look_at, render
 from gmi_ros.sim.cell import Cell
 
@@ -34,7 +34,7 @@ def solve(hand: BarrettHand, grasps: Touches, settings: SynthesisSettings = Synt
     )
 
 
-def camera_picture(instance: Instance, size: int) -> Image.Image:
+def camera_picture(instance: KnownView, size: int) -> Image.Image:
     """What the camera saw in the network's window (but upright as the camera stood), `size` pixels square."""
     cell = Cell(instance.object_model, None)
     cell.reset(instance.world_from_model)
@@ -50,7 +50,7 @@ def camera_picture(instance: Instance, size: int) -> Image.Image:
 class Onlooker:
     """Draws grasps of one instance as seen from beside it, always from the same place."""
 
-    def __init__(self, instance: Instance, hand: BarrettHand, across: np.ndarray, size: int):
+    def __init__(self, instance: KnownView, hand: BarrettHand, across: np.ndarray, size: int):
         """Look along the horizontal part of `across` (3,), in {O}, from above the table.
 
         Args:

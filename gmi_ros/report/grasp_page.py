@@ -17,7 +17,7 @@ from gmi_ros.evaluation.draws import Touches
 from gmi_ros.hand.barrett import BarrettHand
 from gmi_ros.hand.wrist import WristSolution
 from gmi_ros.report.draw import FINGER_COLOURS
-from gmi_ros.report.figures_data import Instance
+from gmi_ros.report.figures_data import KnownView
 from gmi_ros.sim.objects import ObjectModel
 from gmi_ros.sim.shapes import corners
 
@@ -35,7 +35,7 @@ class Shown:
     background, row 0 at the top. picture: the camera's.
     """
 
-    instance: Instance
+    instance: KnownView
     grasps: Touches
     wrists: WristSolution
     labels: Sequence[str]

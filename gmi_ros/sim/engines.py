@@ -35,7 +35,7 @@ class LocalEngine:
         self._pool = self._new_pool()
 
     def _new_pool(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(self._workers, self._context, _end_with, (self._far_end,))
+        return ProcessPoolExecutor(self._workers, self._context, end_with, (self._far_end,))
 
     def __enter__(self) -> "LocalEngine":
         return self
@@ -79,7 +79,7 @@ class LocalEngine:
 
     def _submit(self, job: Job) -> Future:
         try:
-            with _no_interrupt():
+            with no_interrupt():
                 return self._pool.submit(run_batch, job)
         except BrokenProcessPool as error:
             broken: Future = Future()
@@ -88,7 +88,7 @@ class LocalEngine:
 
 
 @contextmanager
-def _no_interrupt() -> Iterator[None]:
+def no_interrupt() -> Iterator[None]:
     """Processes and threads started here never see Ctrl-C, which the main thread hears a moment later."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -97,7 +97,7 @@ def _no_interrupt() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _end_with(far_end: Connection) -> None:
+def end_with(far_end: Connection) -> None:
     """In a worker: end when nobody holds the other end of the pipe any more."""
 
     def watch() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from gmi_ros.cli import collect as command
+from gmi_ros.cli import objects
 from gmi_ros.core.object_frame import ObjectFrame
 from gmi_ros.evaluation import goal
 from gmi_ros.experience.store import Store
@@ -101,7 +102,7 @@ def test_ctrl_c_keeps_what_was_committed(collect, engine, tmp_path):
 
 
 def test_the_splits_are_those_that_there_are():
-    assert command.SPLITS == SPLITS
+    assert objects.SPLITS == SPLITS
 
 
 @pytest.mark.parametrize(

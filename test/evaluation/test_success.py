@@ -11,7 +11,7 @@ from gmi_ros.core.errors import GmiError
 from gmi_ros.core.resources import resource
 from gmi_ros.evaluation.instances import free_instance, recorded_instances
 from gmi_ros.evaluation.models import SHIPPED, load_model
-from gmi_ros.evaluation.success import MEAN, Test, attempt, free_attempts, recorded_attempts, summary
+from gmi_ros.evaluation.success import MEAN, Conditions, attempt, free_attempts, recorded_attempts, summary
 from gmi_ros.sim.splits import objects_of
 
 FOLDER = Path(resource(SHIPPED))
@@ -21,7 +21,7 @@ STORE = Path(resource("data/dev.db.zst"))
 @pytest.fixture(scope="module")
 def found():
     """Of twenty free views of training objects."""
-    return list(free_attempts(FOLDER, objects_of("train")[:20], 20, Test(seed=5), workers=1))
+    return list(free_attempts(FOLDER, objects_of("train")[:20], 20, Conditions(seed=5), workers=1))
 
 
 def test_the_shipped_weights_pick_up_what_they_see(found):
@@ -33,7 +33,7 @@ def test_the_shipped_weights_pick_up_what_they_see(found):
 
 
 def test_processes_change_nothing(found):
-    again = list(free_attempts(FOLDER, objects_of("train")[:20], 20, Test(seed=5), workers=2))
+    again = list(free_attempts(FOLDER, objects_of("train")[:20], 20, Conditions(seed=5), workers=2))
     assert [(a.number, a.object_name, a.verdict) for a in again] == [
         (a.number, a.object_name, a.verdict) for a in found
     ]
@@ -64,12 +64,12 @@ def test_recorded_instances_are_views_along_a_grasp_that_held():
 
 def test_the_one_prediction_is_executed_whatever_the_filters_say():
     """`mean` has no second choice, so that a filter's refusal may not hide how it would have ended."""
-    instances, test = recorded_instances([STORE], 8, seed=3), Test(policy=MEAN)
-    found = list(recorded_attempts(FOLDER, instances, test, workers=1))
+    instances, conditions = recorded_instances([STORE], 8, seed=3), Conditions(policy=MEAN)
+    found = list(recorded_attempts(FOLDER, instances, conditions, workers=1))
     assert all(a.synthesis.n_samples == 1 and len(a.synthesis.grasps) <= 1 for a in found)
     assert sum(a.verdict is not None for a in found) >= 4
     model = load_model()
-    again = [attempt(i, model, test) for i in instances]
+    again = [attempt(i, model, conditions) for i in instances]
     assert [a.verdict for a in again] == [a.verdict for a in found]
 
 
@@ -78,8 +78,11 @@ def test_the_one_prediction_is_executed_whatever_the_filters_say():
     [
         (["--protocol", "strict", "--free"], "--free needs --protocol lift"),
         (["--views", "recorded", "--noise"], "--noise needs --views free"),
-        (["--data", "x.db"], "--data needs --views recorded"),
-        (["--policy", "mean", "--samples", "9"], "--samples needs --policy best"),
+        (["--data", "x.db"], "needs --views recorded"),
+        (["--scale", "2"], "--scale 2.0 needs --meshes DIR"),
+        (["--views", "recorded", "--meshes", "m"], "--meshes m needs --views free"),
+        (["--out", "no/where.json"], "there is no folder no"),
+        (["--policy", "mean", "--samples", "9"], "--samples 9 needs --policy best"),
         (["--views", "recorded", "--split", "random"], "--views recorded --split random needs --data"),
         (["--model", "nowhere"], "nowhere"),
         (["--views", "recorded", "--data", "nowhere.db"], "nowhere.db"),
@@ -90,9 +93,22 @@ def test_options_without_effect_are_refused(words, told, capsys):
     assert told in capsys.readouterr().err
 
 
+def test_meshes_that_cannot_be_used_are_named(tmp_path, capsys):
+    (tmp_path / "bad.obj").write_text("no mesh")
+    assert main(["evaluate", "success", "--quiet", "--instances", "1", "--meshes", str(tmp_path)]) != 0
+    told = capsys.readouterr().err
+    assert "skipped bad" in told and "none of the 1 meshes" in told
+
+
+def test_the_largest_seed_is_a_seed():
+    objects = objects_of("dev")[:1]
+    found = list(free_attempts(FOLDER, objects, 2, Conditions(seed=2**63 - 1), workers=1))
+    assert [a.synthesis.seed for a in found] == [2**63 - 1, 0]
+
+
 def test_an_unknown_policy_is_named():
     with pytest.raises(GmiError, match="no policy 'median': choose one of best, mean"):
-        Test(policy="median")
+        Conditions(policy="median")
 
 
 def test_the_command_tells_the_rate_and_keeps_every_instance(tmp_path, capsys):

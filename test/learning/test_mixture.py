@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from gmi_ros.core.errors import GmiError
 from gmi_ros.learning.config import MixtureConfig
 from gmi_ros.learning.mixture import MixtureNetwork
 
@@ -100,6 +101,11 @@ def test_the_mean_is_the_sample_without_chance(network, image):
         answer = certain(image, rows=torch.tensor([1, 0]))
         drawn = answer.sample(3, seeded())
     torch.testing.assert_close(drawn, answer.mean()[:, None].expand(-1, 3, -1))
+
+
+def test_features_of_places_come_in_groups_of_eight():
+    with pytest.raises(GmiError, match="local must be a multiple of 8, got 12"):
+        MixtureConfig(local=12)
 
 
 def test_it_learns_two_ways_to_hold_one_thing(image):

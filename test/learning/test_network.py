@@ -93,7 +93,7 @@ def test_the_full_covariance_is_never_narrower_than_the_least_scale():
 
 
 def test_the_full_covariance_learns_what_is_correlated():
-    """Maximum likelihood on Gaussian grasps reaches their entropy, which a diagonal covariance misses by 9 nats."""
+    """Maximum likelihood on Gaussian grasps reaches their entropy, which a diagonal covariance misses by 12 nats."""
     network = NETWORKS["cnn_full"](TINY).eval()
     correlation = torch.full((18, 18), 0.8) + 0.2 * torch.eye(18)
     grasps = torch.randn(4000, 18, generator=seeded()) @ torch.linalg.cholesky(correlation).T
