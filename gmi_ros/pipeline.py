@@ -23,6 +23,7 @@ from gmi_ros.hand.barrett import BarrettHand
 from gmi_ros.hand.descent import QUICK
 from gmi_ros.hand.posture import clear_posture, tip_height
 from gmi_ros.hand.wrist import solve_wrist
+from gmi_ros.learning.spec import HELD, SHARE
 
 if TYPE_CHECKING:  # torch is for the processes that run the network
     from gmi_ros.learning.model import GraspModel
@@ -110,7 +111,6 @@ def synthesize(
     with _timed(stages, "filter_rank"):
         camera_from_palm = found.camera_from_object @ wrist.frame_from_palm  # (n, 4, 4)
         residual = wrist.residual.max(axis=1)  # (n,) [m]
-        score = settings.density_weight * samples.log_density - settings.residual_weight * residual
         contacts = poses.transform_points(found.camera_from_object, samples.contacts)  # (n, 3, 3)
         lowest = tip_height(hand, camera_from_palm, wrist.joints, table)  # (n,) [m]
         if table is not None:
@@ -146,11 +146,20 @@ def synthesize(
                 _at_least("hand_below_table", posture.hand_height, "table_clearance"),
                 _at_least("palm_in_cloud", posture.palm_gap, "palm_clearance"),
                 _at_least("fingers_in_cloud", posture.finger_gap, "finger_clearance"),
-                _at_least("score", score[left], "min_score"),
             ],
             settings,
         )
-        best = np.argsort(-score[left[second.kept]], kind="stable")[: settings.max_grasps]
+        rows = second.kept  # of left
+        free = left[rows]  # of the samples
+        if model.evaluator is None:
+            hold = np.full(len(free), np.nan)
+            score = settings.density_weight * samples.log_density[free] - settings.residual_weight * residual[free]
+        else:
+            fingers = wrist.frame_from_palm[free, None] @ hand.knuckle_frames(wrist.joints[free])  # (k, 3, 4, 4)
+            distance = float(found.camera_from_object[2, 3])
+            hold, score = ranking(model.evaluator.probabilities(observation.image, distance, fingers))
+        third = sift([_at_least("score", score, "min_score")], settings)
+        best = third.kept[np.argsort(-score[third.kept], kind="stable")[: settings.max_grasps]]
         observation_id = f"{frame.stamp_ns:x}-{found.label}-{_digest(observation)}"
         grasps = [
             Grasp(
@@ -167,23 +176,30 @@ def synthesize(
                 residual=wrist.residual[i],
                 status=WristStatus(int(wrist.status[i])),
                 log_density=float(samples.log_density[i]),
-                score=float(score[i]),
+                hold_probability=float(hold[k]),
+                score=float(score[k]),
             )
-            for row, i in ((row, int(left[row])) for row in second.kept[best])
+            for k, row, i in ((int(k), int(rows[k]), int(free[k])) for k in best)
         ]
     return Synthesis(
         observation,
         found,
         table,
         grasps,
-        first.rejected | second.rejected,
+        first.rejected | second.rejected | third.rejected,
         stages,
         settings.n_samples,
         seed,
         model.hash,
         observation_id,
-        second.remedy or first.remedy,
+        third.remedy or second.remedy or first.remedy,
     )
+
+
+def ranking(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The probability (n,) that each grasp holds, and the score (n,) that it is ranked by, of an evaluator's answer
+    (n, 2): as planned and with an error of the wrist, half and half, since a grasp that forgives is the better one."""
+    return probabilities[:, HELD], probabilities[:, [HELD, SHARE]].mean(axis=1)
 
 
 def _digest(observation: Observation) -> str:

@@ -9,6 +9,8 @@ from gmi_ros.core.resources import cache_folder
 
 if TYPE_CHECKING:
     from gmi_ros.learning.dataset import GraspData
+    from gmi_ros.learning.judged import JudgedData
+    from gmi_ros.sim.objects import ObjectModel
 
 
 def add_pairs(parser: argparse.ArgumentParser) -> None:
@@ -37,24 +39,32 @@ def load_pairs(args: argparse.Namespace, held_out: bool = False) -> "GraspData":
 
     from gmi_ros.core.errors import ErrorCode, GmiError
     from gmi_ros.evaluation.dataset import load_grasp_data
-    from gmi_ros.evaluation.models import set_threads
 
     if not 0 <= args.within <= 90:
         raise GmiError(ErrorCode.BAD_SETTING, f"within must be an angle in [0, 90] degrees, got {args.within}")
-    meshes = ()
-    if args.meshes is not None:
-        from gmi_ros.sim.meshes import load_meshes
+    return load_grasp_data(args.data, held_out=held_out, within=float(np.radians(args.within)), **_common(args))
 
-        meshes = load_meshes(args.meshes, args.scale, cache=cache_folder("meshes")).objects
+
+def load_trials(args: argparse.Namespace) -> "JudgedData":
+    """The trials that the options name, held or not, for an evaluator. Sets torch's threads."""
+    from gmi_ros.evaluation.judged import load_judged
+
+    return load_judged(args.data, **_common(args))
+
+
+def _common(args: argparse.Namespace) -> dict:
+    from gmi_ros.evaluation.models import set_threads
+
     set_threads(args.threads)
-    return load_grasp_data(
-        args.data,
-        progress=not args.quiet,
-        meshes=meshes,
-        held_out=held_out,
-        cache=args.cache,
-        within=float(np.radians(args.within)),
-    )
+    return {"progress": not args.quiet, "meshes": _meshes(args), "cache": args.cache}
+
+
+def _meshes(args: argparse.Namespace) -> "tuple[ObjectModel, ...]":
+    if args.meshes is None:
+        return ()
+    from gmi_ros.sim.meshes import load_meshes
+
+    return load_meshes(args.meshes, args.scale, cache=cache_folder("meshes")).objects
 
 
 def add_network(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from gmi_ros.cli.report import Report
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
-    from gmi_ros.learning.config import MixtureConfig, NetworkConfig, TrainingConfig
+    from gmi_ros.learning.config import EvaluatorConfig, MixtureConfig, NetworkConfig, TrainingConfig
 
     pairs.add_pairs(parser)
     parser.add_argument(
@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_settings(parser, TrainingConfig, without=("network",))
     options.add_settings(parser, NetworkConfig, title="sizes of the paper's networks")
     options.add_settings(parser, MixtureConfig, title="sizes of --model mixture")
+    options.add_settings(parser, EvaluatorConfig, title="sizes of --model evaluator")
     parser.epilog = (
         "Several processes or machines, all seeing --out: torchrun --nproc-per-node N -m gmi_ros.cli train .. "
         "(the minibatch is split among them)."
@@ -32,12 +33,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Report:
     """Train; interrupt and start again at will."""
-    from gmi_ros.learning.config import TrainingConfig
+    from gmi_ros.learning.config import EVALUATOR, EvaluatorConfig, TrainingConfig
+    from gmi_ros.learning.evaluator_training import train_evaluator
     from gmi_ros.learning.networks import NETWORKS
     from gmi_ros.learning.training import train
 
     config = options.settings_from(args, TrainingConfig, without=("network",))
-    config = replace(config, network=options.settings_from(args, NETWORKS[config.model].config_type))
-    data = train(config, pairs.load_pairs(args), args.out, resume=not args.restart, progress=not args.quiet)
-    text = f"{data['epochs']} epochs, validation {data['val_nll']:.3f} nats per grasp; weights in {args.out}"
-    return Report(data, text)
+    judging = config.model == EVALUATOR
+    kind = EvaluatorConfig if judging else NETWORKS[config.model].config_type
+    config = replace(config, network=options.settings_from(args, kind))
+    if judging:
+        options.refuse_idle(("--within", args.within, False, "a grasp model: an evaluator learns from every trial"))
+        trials = pairs.load_trials(args)
+        data = train_evaluator(config, trials, args.out, resume=not args.restart, progress=not args.quiet)
+        text = f"area under the ROC {data['val_auc']:.3f} on objects not trained on"
+    else:
+        data = train(config, pairs.load_pairs(args), args.out, resume=not args.restart, progress=not args.quiet)
+        text = f"validation {data['val_nll']:.3f} nats per grasp"
+    return Report(data, f"{data['epochs']} epochs, {text}; weights in {args.out}")

@@ -27,7 +27,9 @@ class Grasp:
     finger_start: (3,) [s] after the closing begins. finger_speed: (3,) [rad/s] of the inner joints.
     residual: (3,) [m] of Eq. 7 per finger, from the centre of the fingertip's rounded end (BarrettHand.touching) to
     where it must be to touch: contact + its radius along the normal. log_density: nats, standardised units.
-    score: larger is better.
+    hold_probability: that the grasp holds, by the evaluator; NaN without one. score: what grasps are ranked by, larger
+    is better: with an evaluator its mean probability as planned and with an error of the wrist, without one the weighted
+    log density and residual of the settings.
     """
 
     grasp_id: str
@@ -43,4 +45,5 @@ class Grasp:
     residual: np.ndarray
     status: WristStatus
     log_density: float
+    hold_probability: float
     score: float

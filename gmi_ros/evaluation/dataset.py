@@ -42,11 +42,7 @@ def load_grasp_data(
     if not episodes:
         listed = ", ".join(str(p) for p in stores)
         raise GmiError(ErrorCode.BAD_REQUEST, f"no successful grasp with its contacts in {listed}: nothing to train on")
-    tested = sorted({e.split for e in episodes} & set(TEST_SPLITS))
-    if tested and not held_out:
-        raise GmiError(
-            ErrorCode.BAD_REQUEST, f"records of {', '.join(tested)} are for testing: nothing may be trained on them"
-        )
+    refuse_tests(episodes, held_out)
     views = list({e.observation_id: e for e in reversed(episodes)}.values())[::-1]
     image_index, pair_episodes, grasps, own = _pairs(views, episodes, within)
     return GraspData(
@@ -58,6 +54,15 @@ def load_grasp_data(
         trial=_numbered(_trial(e) for e in pair_episodes),
         own=own,
     )
+
+
+def refuse_tests(episodes: Iterable[Episode], held_out: bool) -> None:
+    """Raises GmiError BAD_REQUEST where there are records of a test split; held_out: that is what is wanted."""
+    tested = sorted({e.split for e in episodes} & set(TEST_SPLITS))
+    if tested and not held_out:
+        raise GmiError(
+            ErrorCode.BAD_REQUEST, f"records of {', '.join(tested)} are for testing: nothing may be trained on them"
+        )
 
 
 def _pairs(

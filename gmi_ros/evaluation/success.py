@@ -106,7 +106,7 @@ class _OnePrediction:
     """A GraspModel whose one sample is its prediction."""
 
     def __init__(self, model: GraspModel):
-        self._model, self.hash = model, model.hash
+        self._model, self.hash, self.evaluator = model, model.hash, None
 
     def sample(self, image: np.ndarray, n: int, seed: int) -> GraspSamples:
         return self._model.predict(image)

@@ -70,6 +70,7 @@ class Episode:
     contacts_*: (3, 3) [m], normals_*: (3, 3) unit, outward, in {O}, row i is finger F(i+1); None where unknown.
     joints: (4,) [rad] spread, f1, f2, f3 as reached. camera_from_palm: (4, 4), {P} at the grasp.
     reason: why it failed, or empty. judged_by: sensor, lift check, person, simulation.
+    hold_share: of the trials with errors of the wrist, how many held (0 to 1), where there were any.
     height_lifted: [m]. seed: of the synthesis. Integers fit 64 bits.
 
     Stored as float32 (contacts, joints, poses as quaternion and translation: 0.1 um at 1 m), normals to 3e-5 rad.
@@ -102,6 +103,7 @@ class Episode:
     reason: str = ""
     judged_by: str = ""
     height_lifted: float | None = None
+    hold_share: float | None = None
     seed: int = 0
     model_hash: str = ""
     software_version: str = ""
@@ -173,6 +175,8 @@ class Episode:
                 wrong.append(f"contacts_{kind} and normals_{kind} come together, one is missing")
         if self.height_lifted is not None and not np.isfinite(self.height_lifted):
             wrong.append(f"height_lifted must be finite [m] or None, got {self.height_lifted}")
+        if self.hold_share is not None and not 0 <= self.hold_share <= 1:
+            wrong.append(f"hold_share must be in [0, 1] or None, got {self.hold_share}")
         return wrong
 
 

@@ -11,13 +11,19 @@ from gmi_ros.experience.episode import Episode, derived_id
 
 CONTEXT = "source split class_name object_name judged_by model_hash software_version camera".split()
 
-READ = f"""
+_COLUMNS = f"""
     SELECT e.id, e.outcome_id, e.grasp_id, o.observation_id, e.trial_seed, e.view, e.seed, e.success, r.text,
         e.height_lifted, e.contacts_predicted, e.normals_predicted, e.contacts_reached, e.normals_reached, e.joints,
         e.camera_from_palm, o.stamp_ns, o.camera_from_object, o.degenerate, t.text, o.data,
-        {", ".join(f"c.{name}" for name in CONTEXT)}
+        {", ".join(f"c.{name}" for name in CONTEXT)}"""
+_TABLES = """
     FROM episodes e JOIN observations o ON o.id = e.observation JOIN contexts c ON c.id = e.context
         JOIN names r ON r.id = e.reason LEFT JOIN names t ON t.id = o.template"""
+
+
+def read(version: int) -> str:
+    """The query for whole rows of a store of this version."""
+    return f"{_COLUMNS}, {'e.hold_share' if version >= 2 else 'NULL'} {_TABLES}"
 
 
 def signed(number: int) -> int:
@@ -43,11 +49,12 @@ def episode_columns(episode: Episode) -> dict:
         "normals_reached": packing.pack_directions(e.normals_reached),
         "joints": packing.pack_floats(e.joints),
         "camera_from_palm": packing.pack_pose(e.camera_from_palm),
+        "hold_share": None if e.hold_share is None else float(e.hold_share),
     }
 
 
 def decode(row: tuple, path: Path) -> Episode:
-    """The episode of a row of READ.
+    """The episode of a row of `read`.
 
     Raises:
         GmiError: STORE_CORRUPT where its bytes make no sense.
@@ -55,7 +62,7 @@ def decode(row: tuple, path: Path) -> Episode:
     number, outcome, grasp, observation, trial_seed, view, seed, success, reason, height = row[:10]
     predicted, predicted_normals, reached, reached_normals, joints, palm, stamp_ns, frame, degenerate = row[10:19]
     template, data = row[19:21]
-    context = dict(zip(CONTEXT, row[21:]))
+    context, hold_share = dict(zip(CONTEXT, row[21:-1], strict=True)), row[-1]
     try:
         seed_used = trial_seed if seed is None else seed
         outcome = outcome or derived_id(context["split"], context["object_name"], trial_seed % 2**64, view)
@@ -81,6 +88,7 @@ def decode(row: tuple, path: Path) -> Episode:
             normals_reached=packing.unpack_directions(reached_normals),
             joints=packing.unpack_floats(joints, 4),
             camera_from_palm=packing.unpack_pose(palm),
+            hold_share=hold_share,
         )
     except (ValueError, TypeError, struct.error, StopIteration, zstandard.ZstdError) as error:
         raise GmiError(ErrorCode.STORE_CORRUPT, f"{path}: episode {number} cannot be read: {error}") from error

@@ -1,11 +1,11 @@
-"""The store's tables, and the check that a file is such a store."""
+"""The store's tables, how older ones become these, and the check that a file is such a store."""
 
 import sqlite3
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 
 APPLICATION_ID = 0x474D4945  # "GMIE"
-VERSION = 1
+VERSION = 2
 
 # What many records share is kept once: contexts (who judged what, with which software), names (reasons of failure and
 # the templates of recipes), observations (several grasps of one image). Ids that can be derived are NULL.
@@ -42,8 +42,12 @@ TABLES = {
         contacts_predicted BLOB, normals_predicted BLOB,
         contacts_reached BLOB, normals_reached BLOB,
         joints BLOB,
-        camera_from_palm BLOB)""",
+        camera_from_palm BLOB,
+        hold_share REAL)""",
 }
+# From the version before, by the version that they lead to.
+MIGRATIONS = {2: ("ALTER TABLE episodes ADD COLUMN hold_share REAL",)}
+OLDEST = min(MIGRATIONS) - 1
 
 INDICES = (
     "CREATE UNIQUE INDEX observation_ids ON observations (observation_id) WHERE observation_id IS NOT NULL",
@@ -64,13 +68,28 @@ def create(database: sqlite3.Connection) -> None:
     database.execute("COMMIT")
 
 
+def migrate(database: sqlite3.Connection) -> int:
+    """Bring a store that `check` found in order to VERSION, in one transaction; returns VERSION."""
+    database.execute("BEGIN IMMEDIATE")
+    for version in range(_version(database) + 1, VERSION + 1):
+        for statement in MIGRATIONS[version]:
+            database.execute(statement)
+    database.execute(f"PRAGMA user_version = {VERSION}")
+    database.execute("COMMIT")
+    return VERSION
+
+
+def _version(database: sqlite3.Connection) -> int:
+    return database.execute("PRAGMA user_version").fetchone()[0]
+
+
 def is_empty(database: sqlite3.Connection) -> bool:
     """Whether nothing has been made in this file yet."""
     return not database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
 
 
-def check(database: sqlite3.Connection, path) -> None:
-    """See that this is a store of our version with all its tables.
+def check(database: sqlite3.Connection, path) -> int:
+    """See that this is a store of a version that we read, with all its tables; returns the version.
 
     Raises:
         GmiError: STORE_CORRUPT saying what the file is instead.
@@ -81,14 +100,15 @@ def check(database: sqlite3.Connection, path) -> None:
             ErrorCode.STORE_CORRUPT,
             f"{path} is a database of another program (application id {application:#x}, ours is {APPLICATION_ID:#x})",
         )
-    version = database.execute("PRAGMA user_version").fetchone()[0]
-    if version != VERSION:
+    version = _version(database)
+    if not OLDEST <= version <= VERSION:
         advice = "update gmi_ros to read it" if version > VERSION else "no release of gmi_ros made such a store"
         raise GmiError(
             ErrorCode.STORE_CORRUPT,
-            f"{path} has store version {version}, this gmi_ros reads version {VERSION}: {advice}",
+            f"{path} has store version {version}, this gmi_ros reads versions {OLDEST} to {VERSION}: {advice}",
         )
     present = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     missing = [name for name in TABLES if name not in present]
     if missing:
         raise GmiError(ErrorCode.STORE_CORRUPT, f"{path} lacks the table {', '.join(missing)}")
+    return version

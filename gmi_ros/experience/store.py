@@ -25,11 +25,12 @@ class Store:
     def __init__(self, path: Path | str, mode: str = "r"):
         """Open for reading ("r") or for reading and writing ("rw", made where it does not exist).
 
+        A store of an older version is read as it is, and brought to ours when opened for writing.
         A packed store (`.zst`, see experience.compressed) is read only.
 
         Raises:
             GmiError: FILE_NOT_FOUND, STORE_UNWRITABLE (no permission, disk full, another writer), STORE_CORRUPT (not a
-                store, damaged, another version), BAD_REQUEST for another mode.
+                store, damaged, a version beyond ours), BAD_REQUEST for another mode.
         """
         if mode not in ("r", "rw"):
             raise GmiError(ErrorCode.BAD_REQUEST, f"mode must be r or rw, got {mode!r}")
@@ -56,7 +57,10 @@ class Store:
                 self._database = self._connect()
                 if self._writable and schema.is_empty(self._database):
                     schema.create(self._database)
-                schema.check(self._database, self.path)
+                version = schema.check(self._database, self.path)
+                if self._writable:
+                    version = schema.migrate(self._database)
+                self._read = rows.read(version)
         except BaseException:
             self.close()
             raise
@@ -168,7 +172,7 @@ class Store:
         last = 0
         while True:
             with self._mutex, self._translated():
-                query = f"{rows.READ} WHERE e.id > ? AND {where} ORDER BY e.id LIMIT {_BATCH}"
+                query = f"{self._read} WHERE e.id > ? AND {where} ORDER BY e.id LIMIT {_BATCH}"
                 batch = self._database.execute(query, [last, *values]).fetchall()
             for row in batch:
                 yield rows.decode(row, self.path)
@@ -184,7 +188,7 @@ class Store:
         """
         with self._mutex, self._translated():
             number = self._find(outcome_id)
-            row = self._database.execute(f"{rows.READ} WHERE e.id = ?", [number]).fetchone()
+            row = self._database.execute(f"{self._read} WHERE e.id = ?", [number]).fetchone()
         if row is None:
             raise GmiError(ErrorCode.BAD_REQUEST, f"{self.path} has no outcome {outcome_id!r} among its {len(self)}")
         return rows.decode(row, self.path)

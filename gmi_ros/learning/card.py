@@ -4,6 +4,7 @@ import numpy as np
 
 from gmi_ros.learning.config import TrainingConfig, to_dict
 from gmi_ros.learning.dataset import GraspData
+from gmi_ros.learning.judged import JudgedData
 
 TITLES = {
     "cnn": "CNN",
@@ -12,6 +13,7 @@ TITLES = {
     "cvae": "CVAE",
     "r_cvae": "R-CVAE",
     "mixture": "Autoregressive mixture",
+    "evaluator": "Grasp evaluator",
 }
 
 
@@ -39,6 +41,36 @@ Grasps of a three-finger hand, 18 numbers [p1 p2 p3 n1 n2 n3] in the object fram
 
 Validation pairs are a random tenth: they show objects seen in training, so this says nothing of new objects.
 """
+
+
+def evaluator_card(config: TrainingConfig, data: JudgedData, result: dict) -> str:
+    """Markdown for `card.md`, from the answer of `evaluator_training.train_evaluator`."""
+    sizes = ", ".join(f"{name} {value}" for name, value in to_dict(config.network).items())
+    repeated = np.isfinite(data.share)
+    return f"""# Grasp evaluator
+
+The probability that a grasp holds, as planned and with an error of the wrist, from one 64x64x5 image and the planes that
+the fingers close in. {result["parameters"]} parameters: {sizes}.
+
+| | |
+|---|---|
+| trials for training / validation | {result["n_train"]} / {result["n_validation"]} |
+| held | {100 * data.held.mean():.1f} % |
+| repeated with errors of the wrist, of these held | {repeated.sum()}, {_percent(data.share[repeated])} |
+| images, objects | {len(data.rgb)}, {_count(data.object_id)} |
+| minibatch | {config.batch_size} trials, {config.grasps_per_image} of each image |
+| epochs run (at most {config.max_epochs}), best | {result["epochs"]}, {result["best_epoch"]} |
+| negative log-likelihood, validation [nats a judgement] | {result["val_nll"]:.4f} |
+| area under the ROC, validation | {result["val_auc"]:.4f} |
+| seed, learning rate | {config.seed}, {config.learning_rate} |
+| fingerprint of the data | {data.fingerprint()} |
+
+Validation trials are those of a random part of the objects, which are not trained on.
+"""
+
+
+def _percent(shares: np.ndarray) -> str:
+    return f"{100 * shares.mean():.1f} %" if len(shares) else "-"
 
 
 def _count(*columns: np.ndarray) -> int:

@@ -9,13 +9,15 @@ from torch import nn
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.settings import Settings
-from gmi_ros.learning.config import from_dict, to_dict
+from gmi_ros.learning.config import EVALUATOR, MODELS, from_dict, to_dict
 from gmi_ros.learning.devices import device_named
+from gmi_ros.learning.evaluator import EvaluatorNetwork, GraspEvaluator
 from gmi_ros.learning.files import check_tensors, read_tensors, write_together
 from gmi_ros.learning.model import GraspModel
 from gmi_ros.learning.networks import NETWORKS
 
 VERSION = 1  # of the folder's layout and of the network; raised when older weights no longer mean the same
+_KINDS: dict[str, type[nn.Module]] = {**NETWORKS, EVALUATOR: EvaluatorNetwork}
 CONFIG, WEIGHTS, METRICS, CARD = "config.json", "weights.safetensors", "metrics.json", "card.md"
 
 
@@ -38,12 +40,14 @@ def save(folder: Path, network: nn.Module, metrics: dict, card: str) -> None:
 
 
 def architecture_of(network: nn.Module) -> str:
-    """The network's name in NETWORKS."""
-    return next(name for name, kind in NETWORKS.items() if kind is type(network))
+    """The network's name: of a grasp model in NETWORKS, or `evaluator`."""
+    return next(name for name, kind in _KINDS.items() if kind is type(network))
 
 
 def load(folder: Path, device: str = "cpu") -> GraspModel:
     """Read a folder written by `save` for inference on a device (cpu, cuda, auto), strictly.
+
+    Where it holds a folder `evaluator`, that ranks the model's grasps.
 
     Raises:
         GmiError: WEIGHTS_MISSING, naming the folder and the files it lacks; WEIGHTS_DAMAGED where the config is of
@@ -51,11 +55,22 @@ def load(folder: Path, device: str = "cpu") -> GraspModel:
             changed since they were saved; BAD_SETTING for a GPU that is not there.
     """
     network, digest = load_network(folder)
-    return GraspModel(network, digest[:16], device_named(device))
+    judge = Path(folder) / EVALUATOR
+    if not judge.exists():
+        return GraspModel(network, digest[:16], device_named(device))
+    evaluator = load_evaluator(judge, device)
+    both = hashlib.sha256(f"{digest[:16]} {evaluator.hash}".encode()).hexdigest()
+    return GraspModel(network, both[:16], device_named(device), evaluator)
 
 
-def load_network(folder: Path) -> tuple[nn.Module, str]:
-    """The network with its weight normalisation, and its weights' SHA-256. Raises as `load` does."""
+def load_evaluator(folder: Path, device: str = "cpu") -> GraspEvaluator:
+    """The evaluator of a folder. Raises as `load` does."""
+    network, digest = load_network(folder, (EVALUATOR,))
+    return GraspEvaluator(network, digest[:16], device_named(device))
+
+
+def load_network(folder: Path, kinds: tuple[str, ...] = MODELS) -> tuple[nn.Module, str]:
+    """A network of one of these kinds with its weight normalisation, and its weights' SHA-256. Raises as `load` does."""
     folder = Path(folder)
     missing = [name for name in (CONFIG, WEIGHTS) if not (folder / name).is_file()]
     if missing:
@@ -64,8 +79,8 @@ def load_network(folder: Path) -> tuple[nn.Module, str]:
             f"{folder} {'lacks ' + ' and '.join(missing) if folder.is_dir() else 'is not a folder'}; "
             f"a model folder holds {CONFIG}, {WEIGHTS}, {METRICS} and {CARD}",
         )
-    config = _read_config(folder / CONFIG)
-    network = NETWORKS[config["architecture"]](_network_config(config, folder / CONFIG))
+    config = _read_config(folder / CONFIG, kinds)
+    network = _KINDS[config["architecture"]](_network_config(config, folder / CONFIG))
     path = folder / WEIGHTS
     content = path.read_bytes()
     tensors = read_tensors(content, path)
@@ -77,7 +92,7 @@ def load_network(folder: Path) -> tuple[nn.Module, str]:
     return network, digest
 
 
-def _read_config(path: Path) -> dict:
+def _read_config(path: Path, kinds: tuple[str, ...]) -> dict:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:  # JSON or UTF-8
@@ -85,7 +100,7 @@ def _read_config(path: Path) -> dict:
     fields = {"architecture", "version", "weights_sha256", "network"}
     if not isinstance(config, dict) or not fields <= set(config):
         raise _damaged(path, f"must be an object with {sorted(fields)}")
-    for name, known in (("architecture", list(NETWORKS)), ("version", [VERSION])):
+    for name, known in (("architecture", list(kinds)), ("version", [VERSION])):
         if config[name] not in known:
             raise _damaged(path, f"{name} is {config[name]!r}, this program reads {', '.join(map(repr, known))}")
     return config
@@ -93,7 +108,7 @@ def _read_config(path: Path) -> dict:
 
 def _network_config(config: dict, path: Path) -> Settings:
     try:
-        return from_dict(NETWORKS[config["architecture"]].config_type, config["network"])
+        return from_dict(_KINDS[config["architecture"]].config_type, config["network"])
     except GmiError as error:
         raise _damaged(path, error.message) from error
 

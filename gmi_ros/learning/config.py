@@ -8,6 +8,7 @@ from gmi_ros.learning.spec import IMAGE_SIZE
 
 
 MODELS = ("cnn", "cnn_full", "gsnn", "cvae", "r_cvae", "mixture")
+EVALUATOR = "evaluator"  # no grasp model: it judges their grasps
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,25 @@ class MixtureConfig(Settings):
 
 
 @dataclass(frozen=True)
+class EvaluatorConfig(Settings):
+    """Sizes of the evaluator, which looks at the plane that each finger closes in."""
+
+    across: int = setting(3, "layers of points across a finger's plane", 1, 16)
+    along: int = setting(12, "points along the finger", 2, 64)
+    up: int = setting(9, "points away from the palm", 2, 64)
+    filters: tuple[int, ...] = setting((32, 48), "filters of each convolution over them", 1, 1024)
+    finger_units: int = setting(192, "hidden units of a finger", 1, 8192)
+    finger_features: int = setting(64, "what a finger tells of itself", 1, 8192)
+    hand_units: int = setting(192, "hidden units of the whole hand", 1, 8192)
+    unit_dropout: float = setting(0.2, "part of the hidden units left out while training", 0.0, 0.9)
+
+
+@dataclass(frozen=True)
 class TrainingConfig(Settings):
     """How a network is trained; the defaults are the paper's (IV-B) where it says."""
 
-    model: str = setting("r_cvae", "the network to train", choices=MODELS)
-    network: NetworkConfig | MixtureConfig = setting(NetworkConfig(), "its sizes")
+    model: str = setting("r_cvae", "the network to train", choices=(*MODELS, EVALUATOR))
+    network: NetworkConfig | MixtureConfig | EvaluatorConfig = setting(NetworkConfig(), "its sizes")
     learning_rate: float = setting(1e-3, "Adam's learning rate", 1e-8, 1.0)
     cooldown: float = setting(
         0.0, "last part of max_epochs, over which the learning rate falls to zero; 0 is the paper's", 0.0, 1.0

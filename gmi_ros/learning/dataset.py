@@ -1,16 +1,16 @@
 """Image and grasp pairs for training, and the class-balanced minibatches drawn from them (paper, IV-A and IV-B)."""
 
-import hashlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
 from gmi_ros.core.errors import ErrorCode, GmiError
-from gmi_ros.learning.spec import GRASP_DIM, IMAGE_SHAPE, IMAGE_SIZE
+from gmi_ros.learning.image_arrays import ImageArrays
+from gmi_ros.learning.spec import GRASP_DIM, IMAGE_SIZE
 
 
 @dataclass(frozen=True)
-class GraspData:
+class GraspData(ImageArrays):
     """n successful pairs over m images; many grasps share an image, so images are stored once and compactly.
 
     rgb: (m, 64, 64, 3) uint8. depth: (m, 64, 64) float16 or float32 [m], relative to the object. mask: (m, 64, 64)
@@ -59,23 +59,6 @@ class GraspData:
 
     def __len__(self) -> int:
         return len(self.grasps)
-
-    def images(self, indices: np.ndarray) -> np.ndarray:
-        """(k, 64, 64, 5) float32 of these images, equal to `Observation.image`."""
-        images = np.empty((len(indices), *IMAGE_SHAPE), np.float32)
-        np.divide(self.rgb[indices], np.float32(255), out=images[..., :3])
-        images[..., 3] = self.depth[indices]
-        images[..., 4] = self.mask[indices]
-        return images
-
-    def fingerprint(self) -> str:
-        """16 hex digits that change when any value does."""
-        digest = hashlib.sha256()
-        for f in fields(self):
-            array = np.ascontiguousarray(getattr(self, f.name))
-            digest.update(f"{f.name} {array.dtype.str} {array.shape}".encode())
-            digest.update(array.data)
-        return digest.hexdigest()[:16]
 
 
 def _damaged(message: str) -> GmiError:

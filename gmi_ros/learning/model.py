@@ -8,6 +8,7 @@ from torch import nn
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.learning.distributions import GraspDistribution
+from gmi_ros.learning.evaluator import GraspEvaluator
 from gmi_ros.learning.layers import fold
 from gmi_ros.learning.spec import IMAGE_SHAPE
 
@@ -30,14 +31,20 @@ class GraspSamples:
 class GraspModel:
     """Wraps a network for inference. It takes the network over: its weights are folded in place.
 
-    hash: 16 hex digits of the weights' SHA-256.
+    hash: 16 hex digits of the weights' SHA-256; with an evaluator, of both. evaluator: ranks the grasps, or None.
     """
 
-    def __init__(self, network: nn.Module, weights_hash: str, device: torch.device = torch.device("cpu")):
+    def __init__(
+        self,
+        network: nn.Module,
+        weights_hash: str,
+        device: torch.device = torch.device("cpu"),
+        evaluator: GraspEvaluator | None = None,
+    ):
         fold(network)
         self._network = network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
         self._device = device
-        self.hash = weights_hash
+        self.hash, self.evaluator = weights_hash, evaluator
 
     @property
     def network(self) -> nn.Module:

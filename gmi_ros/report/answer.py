@@ -1,5 +1,7 @@
 """An answer of the pipeline as plain data, for JSON: lengths [m], angles [rad], contacts and normals in {O}."""
 
+import numpy as np
+
 from gmi_ros.core.errors import GmiError
 from gmi_ros.core.grasp import Grasp
 from gmi_ros.core.sieve import Remedy
@@ -21,6 +23,7 @@ def grasp_data(grasp: Grasp) -> dict:
         "residual_m": grasp.residual.tolist(),
         "status": grasp.status.name.lower(),
         "log_density": float(grasp.log_density),
+        "hold_probability": None if np.isnan(grasp.hold_probability) else float(grasp.hold_probability),
         "score": float(grasp.score),
     }
 

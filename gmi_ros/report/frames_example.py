@@ -78,6 +78,7 @@ def frames_example(hand: BarrettHand) -> FramesExample:
         residual=wrist.residual[0],
         status=WristStatus(int(wrist.status[0])),
         log_density=0.0,
+        hold_probability=float("nan"),
         score=0.0,
     )
     return FramesExample(frame, found, grasp, _pose(CAMERA_POSE), _pose(HAND_MOUNT_FROM_PALM))

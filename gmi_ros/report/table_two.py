@@ -18,7 +18,8 @@ from gmi_ros.learning import checkpoint
 from gmi_ros.learning.card import TITLES
 from gmi_ros.learning.config import TrainingConfig
 from gmi_ros.learning.dataset import GraspData
-from gmi_ros.learning.training import LOG, train
+from gmi_ros.learning.run import LOG
+from gmi_ros.learning.training import train
 
 SIZES = (42_351, 32_768, 16_384)
 MODELS = ("r_cvae", "cnn", "cvae", "gsnn", "cnn_full")

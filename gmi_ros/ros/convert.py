@@ -241,7 +241,7 @@ def grasp_messages(
         message.tip_force_limit = motion.tip_force_limit
         message.wrist_status = int(grasp.status)
         message.log_density, message.score = grasp.log_density, grasp.score
-        message.hold_probability = float("nan")
+        message.hold_probability = grasp.hold_probability
         messages.append(message)
     return messages
 
@@ -272,6 +272,7 @@ def grasp_from_message(message: msg.Grasp, output_from_camera: np.ndarray | None
         residual=np.array([contact.residual for contact in message.contacts]),
         status=WristStatus(message.wrist_status),
         log_density=message.log_density,
+        hold_probability=message.hold_probability,
         score=message.score,
     )
 

@@ -96,7 +96,7 @@ def run_batch(job: Job) -> Batch:
     """All candidates of one object at rest in one pose. A pure function of the job."""
     first = trial_seed(job.seed, job.number, 0)
     physics = _draw_physics(job.options, _rng(job.object_model.name, first, _PHYSICS))
-    return try_candidates(_cell(job.object_model, physics), job)
+    return try_candidates(cell_of(job.object_model, physics), job)
 
 
 def try_candidates(cell: Cell, job: Job) -> Batch:
@@ -138,7 +138,8 @@ def _between(bounds: tuple[float, float], share: float) -> float:
 _cells: dict[tuple[str, Physics], Cell] = {}  # of this process, the newest last
 
 
-def _cell(object_model: ObjectModel, physics: Physics) -> Cell:
+def cell_of(object_model: ObjectModel, physics: Physics) -> Cell:
+    """The cell of this object and these physics, kept in this process."""
     key = digest(object_model), physics
     if key not in _cells:
         if len(_cells) >= _CELLS_KEPT:

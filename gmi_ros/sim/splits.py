@@ -7,6 +7,8 @@ SPLITS = ("train", "similar", "different", "dev", "random")
 TEST_SPLITS = ("similar", "different")  # run once for each set of weights; nothing is trained on their records
 _TRAIN_PER_CLASS = 8
 _SIMILAR_INDEX, _DEV_INDEX = 20, 30  # of the unseen objects of the training classes
+PRACTICE = "practice"  # the split of `practice_objects`
+_PRACTICE_INDEX, _PRACTICE_COMPOSITE = 100, 100_000  # the first of them, beyond those of all splits
 
 
 def objects_of(split: str, n_random: int = 100) -> tuple[ObjectModel, ...]:
@@ -37,3 +39,15 @@ def objects_of(split: str, n_random: int = 100) -> tuple[ObjectModel, ...]:
         case _:
             raise GmiError(ErrorCode.BAD_REQUEST, f"no split {split!r}: choose one of {', '.join(SPLITS)}")
     return tuple(make_object(name, index) for name, index in names)
+
+
+def practice_objects(n: int) -> tuple[ObjectModel, ...]:
+    """Objects to learn from by trying, each a new one: further ones of the training classes in turn, and between them as
+    many composites. None is in a split."""
+    classes = class_names()
+    return tuple(
+        make_object(RANDOM, _PRACTICE_COMPOSITE + k // 2)
+        if k % 2
+        else make_object(classes[k // 2 % len(classes)], _PRACTICE_INDEX + k // 2 // len(classes))
+        for k in range(n)
+    )

@@ -42,6 +42,7 @@ def make_values(number: int = 0, **changes) -> dict:
         "reason": "" if number % 2 else "slipped",
         "judged_by": "simulation",
         "height_lifted": 0.2 + number / 1000,
+        "hold_share": None if number % 3 == 0 else number % 6 / 5,
         "seed": 7 + number,
         "model_hash": "0123456789abcdef",
         "software_version": "0.1.0",

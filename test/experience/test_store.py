@@ -104,8 +104,16 @@ def test_simulated_records_are_small(path):
     with Store(path, "rw") as store:
         store.add_many(
             make_episode(
-                i, recipe=recipe, contacts_predicted=None, normals_predicted=None, stamp_ns=0, trial_seed=i, seed=i,
-                object_name=f"object_{i % 7}", success=True, reason="",
+                i,
+                recipe=recipe,
+                contacts_predicted=None,
+                normals_predicted=None,
+                stamp_ns=0,
+                trial_seed=i,
+                seed=i,
+                object_name=f"object_{i % 7}",
+                success=True,
+                reason="",
             )  # fmt: skip
             for i in range(1000)
         )
@@ -187,7 +195,7 @@ def test_files_that_are_no_store(path):
 def test_another_version_and_a_missing_table_are_named(path):
     Store(path, "rw").close()
     for statement, words in (
-        ("PRAGMA user_version = 99", "version 99, this gmi_ros reads version 1: update gmi_ros"),
+        ("PRAGMA user_version = 99", "version 99, this gmi_ros reads versions 1 to 2: update gmi_ros"),
         ("DROP TABLE names", "lacks the table names"),
     ):
         database = sqlite3.connect(path)
@@ -196,8 +204,49 @@ def test_another_version_and_a_missing_table_are_named(path):
         code, message = code_of(Store, path)
         assert code == ErrorCode.STORE_CORRUPT and words in message
         database = sqlite3.connect(path)
-        database.execute("PRAGMA user_version = 1")
+        database.execute("PRAGMA user_version = 2")
         database.close()
+
+
+@pytest.fixture
+def old_store(path):
+    """A store as version 1 wrote it: without hold_share."""
+    with Store(path, "rw") as store:
+        store.add_many(make_episode(i) for i in range(3))
+    database = sqlite3.connect(path)
+    database.execute("ALTER TABLE episodes DROP COLUMN hold_share")
+    database.execute("PRAGMA user_version = 1")
+    database.close()
+    return path
+
+
+def test_a_store_of_version_1_is_read_as_it_is(old_store):
+    before = old_store.read_bytes()
+    with Store(old_store) as store:
+        for number, episode in enumerate(store):
+            assert_same(episode, make_episode(number, hold_share=None))
+    assert old_store.read_bytes() == before
+
+
+def test_a_store_of_version_1_is_brought_up_when_opened_for_writing(old_store):
+    for _ in range(2):
+        with Store(old_store, "rw") as store:
+            store.add(make_episode(7, hold_share=0.6))
+            assert store.verify() == 4
+            assert [e.hold_share for e in store] == [None, None, None, 0.6]
+    with Store(old_store) as store:
+        assert_same(store.get(make_episode(1).outcome_id), make_episode(1, hold_share=None))
+
+
+def test_a_database_of_another_program_is_not_migrated(path):
+    database = sqlite3.connect(path)
+    database.execute("CREATE TABLE episodes (id)")
+    database.close()
+    before = path.read_bytes()
+    assert code_of(Store, path, "rw")[0] == ErrorCode.STORE_CORRUPT
+    assert path.read_bytes() == before or sqlite3.connect(path).execute("PRAGMA table_info(episodes)").fetchall() == [
+        (0, "id", "", 0, None, 0)
+    ]
 
 
 def test_damage_in_the_middle_is_found(path):

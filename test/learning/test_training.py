@@ -11,10 +11,11 @@ from safetensors.torch import load_file, save_file
 from learning_toy import TINY, toy_data
 
 from gmi_ros.core.errors import ErrorCode, GmiError
-from gmi_ros.learning import checkpoint, files, training
-from gmi_ros.learning.config import NetworkConfig, TrainingConfig
+from gmi_ros.learning import checkpoint, files, run, training
+from gmi_ros.learning.config import MixtureConfig, NetworkConfig, TrainingConfig
 from gmi_ros.learning.networks import RCVAE
 
+MIXTURE = MixtureConfig(features=8, local=8, units=8, layers=1, components=2)
 CONFIG = TrainingConfig(network=TINY, batch_size=8, max_epochs=4, device="cpu")
 
 
@@ -28,9 +29,11 @@ def folder(tmp_path):
     return tmp_path / "model"
 
 
-@pytest.mark.parametrize(("owner", "during"), [(training, "save_state"), (training._Run, "_validate")])
-def test_an_interrupted_run_ends_in_the_same_bits(tmp_path, monkeypatch, owner, during):
-    config = TrainingConfig(network=TINY, batch_size=8, max_epochs=4, cooldown=0.5, device="cpu")
+@pytest.mark.parametrize(("owner", "during"), [(run, "save_state"), (run.Run, "_validate")])
+@pytest.mark.parametrize("model", ["r_cvae", "mixture"])  # the mixture has dropout
+def test_an_interrupted_run_ends_in_the_same_bits(tmp_path, monkeypatch, owner, during, model):
+    network = {"r_cvae": TINY, "mixture": MIXTURE}[model]
+    config = TrainingConfig(model, network, batch_size=8, max_epochs=4, cooldown=0.5, device="cpu")
     whole = train(tmp_path / "whole", config)
     original, calls = getattr(owner, during), []
 
@@ -48,12 +51,12 @@ def test_an_interrupted_run_ends_in_the_same_bits(tmp_path, monkeypatch, owner, 
     name = checkpoint.WEIGHTS
     assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert {k: v for k, v in parts.items() if k != "seconds"} == {k: v for k, v in whole.items() if k != "seconds"}
-    assert len((tmp_path / "parts" / training.LOG).read_text().splitlines()) == 1 + 4
+    assert len((tmp_path / "parts" / run.LOG).read_text().splitlines()) == 1 + 4
 
 
 def test_training_lowers_the_bound_and_leaves_a_model(tmp_path):
     result = train(tmp_path, TrainingConfig(network=TINY, batch_size=8, max_epochs=6, device="cpu"))
-    log = [line.split(",") for line in (tmp_path / training.LOG).read_text().splitlines()]
+    log = [line.split(",") for line in (tmp_path / run.LOG).read_text().splitlines()]
     assert float(log[-1][1]) < float(log[1][1])
     assert result["val_nll"] == pytest.approx(min(float(row[3]) for row in log[1:]), rel=1e-5)
     model = checkpoint.load(tmp_path)
@@ -72,15 +75,15 @@ def test_stops_early_with_the_best_weights(tmp_path):
 
 def test_the_learning_rate_falls_to_zero_over_the_last_part():
     config = TrainingConfig(max_epochs=10, cooldown=0.4, learning_rate=2e-3)
-    rates = [training.learning_rate(config, e) for e in (0.0, 6.0, 7.0, 8.0, 10.0)]
+    rates = [run.learning_rate(config, e) for e in (0.0, 6.0, 7.0, 8.0, 10.0)]
     assert rates == pytest.approx([2e-3, 2e-3, 1.5e-3, 1e-3, 0.0])
-    assert training.learning_rate(TrainingConfig(max_epochs=10), 9.99) == TrainingConfig().learning_rate
+    assert run.learning_rate(TrainingConfig(max_epochs=10), 9.99) == TrainingConfig().learning_rate
 
 
 def test_without_a_learning_rate_nothing_is_learned(tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "learning_rate", lambda config, epochs: 0.0)
+    monkeypatch.setattr(run, "learning_rate", lambda config, epochs: 0.0)
     train(tmp_path, TrainingConfig(network=TINY, batch_size=8, max_epochs=3, device="cpu"))
-    validated = {line.split(",")[3] for line in (tmp_path / training.LOG).read_text().splitlines()[1:]}
+    validated = {line.split(",")[3] for line in (tmp_path / run.LOG).read_text().splitlines()[1:]}
     assert len(validated) == 1
 
 

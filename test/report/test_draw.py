@@ -33,7 +33,7 @@ def synthesis(frame):
     palm = found.camera_from_object @ poses.make(np.array([[0.0, 0, 1], [1, 0, 0], [0, 1, 0]]), np.array([-0.2, 0, 0]))
     grasp = Grasp(
         "g", 1, np.array([[0, 0.03, 0], [0, -0.03, 0.02], [0, -0.03, -0.02]]), np.array([[0, 1.0, 0], [0, -1, 0], [0, -1, 0]]),
-        palm, palm, np.array([0.2, 1.1, 1.1, 1.1]), np.zeros(4), np.zeros(3), np.ones(3), np.zeros(3), WristStatus.SOLVED, 0.0, 0.0,
+        palm, palm, np.array([0.2, 1.1, 1.1, 1.1]), np.zeros(4), np.zeros(3), np.ones(3), np.zeros(3), WristStatus.SOLVED, 0.0, 0.5, 0.0,
     )  # fmt: skip
     return Synthesis(observe(frame, found), found, None, [grasp], {}, {}, 1, 1, "", "o")
 

@@ -1,0 +1,127 @@
+"""Will this grasp hold? A network that looks at what is seen in the plane that each finger closes in.
+
+Where a finger meets the object, and how, is decided in the plane that it moves in. So a grid of points is laid into that
+plane of every grasp, and each point is told how far it is behind or before the surface that is seen there: a slice of the
+truncated distances that volumetric mapping keeps (Curless and Levoy 1996), along the camera's rays. What it looks at
+moves with the hand: a wrist that is 5 mm off sees other distances, and nothing has to be learned about poses.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.core.observation import WINDOW_M
+from gmi_ros.learning.config import EvaluatorConfig
+from gmi_ros.learning.spatial import seen_at
+from gmi_ros.learning.spec import IMAGE_SHAPE
+
+# The grid in a finger's frame [m] (BarrettHand.knuckle_frames): across its plane, along the finger, away from the palm.
+_ACROSS, _ALONG, _UP = (-0.014, 0.014), (-0.06, 0.15), (0.02, 0.17)
+_NEAR, _FAR = 0.02, 0.1  # lengths that tell touching from passing, and where in the hand the object is [m]
+_CHANNELS = 3  # of a point: near, far, mask
+
+
+class EvaluatorNetwork(nn.Module):
+    """Images and fingers to logits: that the grasp holds as planned (HELD), and with an error of the wrist (SHARE)."""
+
+    config_type = EvaluatorConfig
+
+    def __init__(self, config: EvaluatorConfig = EvaluatorConfig(), seed: int = 0):
+        super().__init__()
+        self.config = config
+        with torch.random.fork_rng(devices=[]):  # torch's own initialisation, the global generator left alone
+            torch.manual_seed(seed)
+            self.finger, self.thumb = _Finger(config), _Finger(config)
+            self.joined = nn.Sequential(
+                nn.Linear(3 * config.finger_features, config.hand_units), nn.ReLU(), nn.Dropout(config.unit_dropout),
+                nn.Linear(config.hand_units, config.hand_units), nn.ReLU(), nn.Dropout(config.unit_dropout),
+                nn.Linear(config.hand_units, 2),
+            )  # fmt: skip
+        lines = [
+            torch.linspace(*ends, n) if n > 1 else torch.zeros(1)
+            for ends, n in ((_ACROSS, config.across), (_ALONG, config.along), (_UP, config.up))
+        ]
+        across, along, up = torch.meshgrid(*lines, indexing="ij")
+        self.register_buffer("grid", torch.stack([along, across, up], dim=-1).reshape(-1, 3), persistent=False)
+
+    def forward(self, images: Tensor, distance: Tensor, fingers: Tensor) -> Tensor:
+        """Logits (m, n, 2) of n grasps for each of m images.
+
+        Args:
+            images: (m, 5, 64, 64) in the units of `Observation.image`. distance: (m,) [m] of {O}'s origin along the
+                optical axis. fingers: (m, n, 3, 3, 4) poses [m] in {O} of the frames of F1, F2, F3.
+        """
+        n = fingers.shape[1]
+        points = self.grid @ fingers[..., :3].transpose(-1, -2) + fingers[..., None, :, 3]  # (m, n, 3, g, 3)
+        # The window is cut at the object's distance: what stands before or behind it is seen off the axes of {O}.
+        scale = distance[:, None, None, None] / (distance[:, None, None, None] + points[..., 0]).clamp(min=0.05)
+        place = torch.stack([points[..., 0], points[..., 1] * scale, points[..., 2] * scale], dim=-1)
+        depth, mask = seen_at(images[:, 3:5], place.flatten(1, 3)).unflatten(1, (n, 3, -1)).unbind(-1)
+        behind = points[..., 0] - depth
+        outside = place[..., 1:].abs().amax(dim=-1) > WINDOW_M / 2
+        near = torch.tanh(behind / _NEAR).masked_fill(outside, -1.0)
+        far = (behind / _FAR).clamp(-2.0, 2.0).masked_fill(outside, -1.0)
+        seen = torch.stack([near, far, mask.masked_fill(outside, 0.0)], dim=-2)  # (m, n, 3, channels, g)
+        poses = (fingers * fingers.new_tensor([1.0, 1.0, 1.0, 1.0 / _FAR])).flatten(3)  # (m, n, 3, 12)
+        told = [
+            self.finger(seen[:, :, :2], poses[:, :, :2]).flatten(2),  # F1 and F2
+            self.thumb(seen[:, :, 2], poses[:, :, 2]),
+        ]
+        return self.joined(torch.cat(told, dim=-1))
+
+
+class _Finger(nn.Module):
+    """What the plane of a finger (..., channels, points) and its pose (..., 12) tell, (..., told)."""
+
+    def __init__(self, config: EvaluatorConfig):
+        super().__init__()
+        self._shape = (_CHANNELS * config.across, config.along, config.up)
+        sizes = (self._shape[0], *config.filters)
+        layers: list[nn.Module] = []
+        for i, (inputs, outputs) in enumerate(pairwise(sizes)):
+            layers += [nn.Conv2d(inputs, outputs, 3, stride=2 if i == 0 else 1, padding=1), nn.ReLU()]
+        self.look = nn.Sequential(*layers, nn.Flatten())
+        places = ((config.along + 1) // 2) * ((config.up + 1) // 2)
+        self.tell = nn.Sequential(
+            nn.Linear(sizes[-1] * places + 12, config.finger_units), nn.ReLU(), nn.Dropout(config.unit_dropout / 2),
+            nn.Linear(config.finger_units, config.finger_features), nn.ReLU(),
+        )  # fmt: skip
+
+    def forward(self, seen: Tensor, pose: Tensor) -> Tensor:
+        looked = self.look(seen.reshape(-1, *self._shape)).unflatten(0, pose.shape[:-1])
+        return self.tell(torch.cat([looked, pose], dim=-1))
+
+
+class GraspEvaluator:
+    """Wraps a network for inference: numpy in, numpy out, the same bits for the same request."""
+
+    def __init__(self, network: EvaluatorNetwork, weights_hash: str, device: torch.device = torch.device("cpu")):
+        self._network = network.eval().requires_grad_(False).to(device)
+        self._device, self.hash = device, weights_hash
+
+    def probabilities(self, image: np.ndarray, distance: float, fingers: np.ndarray) -> np.ndarray:
+        """(n, 2): of each grasp that it holds as planned, and with an error of the wrist.
+
+        Args:
+            image: (64, 64, 5), as `Observation.image` gives it. distance: of {O}'s origin along the optical axis [m].
+            fingers: (n, 3, 4, 4) poses [m] in {O} of the hand's knuckle frames.
+
+        Raises:
+            GmiError: BAD_REQUEST for wrong shapes or numbers that are not finite.
+        """
+        if image.shape != IMAGE_SHAPE or fingers.shape != (len(fingers), 3, 4, 4):
+            told = f"an image {IMAGE_SHAPE} and fingers (n, 3, 4, 4) are needed, got {image.shape} and {fingers.shape}"
+            raise GmiError(ErrorCode.BAD_REQUEST, told)
+        if not (np.isfinite(image).all() and np.isfinite(fingers).all() and np.isfinite(distance)):
+            raise GmiError(ErrorCode.BAD_REQUEST, "image, distance or fingers have values that are not finite")
+        with torch.inference_mode():
+            pixels = torch.from_numpy(np.array(image, dtype=np.float32, order="C")[None]).to(self._device)
+            logits = self._network(
+                pixels.permute(0, 3, 1, 2),
+                torch.tensor([distance], dtype=torch.float32, device=self._device),
+                torch.from_numpy(np.ascontiguousarray(fingers[None, ..., :3, :], np.float32)).to(self._device),
+            )
+            return torch.sigmoid(logits)[0].cpu().numpy().astype(float)

@@ -1,0 +1,153 @@
+"""Training of the evaluator: cross-entropy of how trials ended, as planned and with errors of the wrist."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.learning.card import evaluator_card
+from gmi_ros.learning.config import TrainingConfig
+from gmi_ros.learning.evaluator import EvaluatorNetwork
+from gmi_ros.learning.judged import JudgedData
+from gmi_ros.learning.metrics import area_under_roc
+from gmi_ros.learning.parallel import Team, team
+from gmi_ros.learning.run import Run
+from gmi_ros.learning.spec import HELD, SHARE
+
+_OWN_PART = 0.5  # of the images of a minibatch, where there are both: those with shares
+_MIRROR = np.diag([1.0, -1.0, 1.0])  # along {O}'s y, and along the y of a finger's frame
+
+
+def train_evaluator(
+    config: TrainingConfig, data: JudgedData, out_dir: Path, resume: bool = True, progress: bool = True
+) -> dict:
+    """Train an evaluator and write the weights of its best epoch as a model folder, in all as `training.train` does.
+
+    A minibatch is `batch_size` trials, `grasps_per_image` of each of its images. A random part of the objects is for
+    validation.
+
+    Returns:
+        As `training.train`, with negative log-likelihoods in nats per judgement, and val_auc: the area under the ROC of
+        HELD on the validation objects.
+
+    Raises:
+        GmiError: as `training.train`; FILE_DAMAGED where there is one object only.
+    """
+    with team() as members:
+        return _EvaluatorRun(config, data, Path(out_dir), members, progress and members.rank == 0).train(resume)
+
+
+def cross_entropy(logits: Tensor, held: Tensor, share: Tensor) -> Tensor:
+    """Mean over all judgements [nats] of logits (..., 2): every trial's held (...) and, where it is not NaN, its share."""
+    known = ~torch.isnan(share)
+    total = functional.binary_cross_entropy_with_logits(logits[..., HELD], held, reduction="sum")
+    if known.any():
+        total = total + functional.binary_cross_entropy_with_logits(
+            logits[..., SHARE][known], share[known], reduction="sum"
+        )
+    return total / (held.numel() + known.sum())
+
+
+def mirrored(images: Tensor, fingers: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
+    """Images (m, 5, 64, 64) and fingers (m, n, 3, 3, 4) as a mirror along {O}'s y shows them, F1 and F2 exchanged, where
+    `which` (m,) says so."""
+    flip = torch.as_tensor(_MIRROR, dtype=fingers.dtype, device=fingers.device)
+    other = fingers[:, :, [1, 0, 2]]
+    other = torch.cat([flip @ other[..., :3] @ flip, flip @ other[..., 3:]], dim=-1)
+    images = torch.where(which[:, None, None, None], images.flip(3), images)
+    return images, torch.where(which[:, None, None, None, None], other, fingers)
+
+
+class _Objective(nn.Module):
+    def __init__(self, network: EvaluatorNetwork):
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor, distance: Tensor, fingers: Tensor, held: Tensor, share: Tensor) -> tuple:
+        """The loss twice, and 0 for the KL term that there is none of."""
+        loss = cross_entropy(self.network(images, distance, fingers), held, share)
+        return loss, loss, torch.zeros_like(loss)
+
+
+class _EvaluatorRun(Run):
+    def __init__(self, config: TrainingConfig, data: JudgedData, out_dir: Path, members: Team, progress: bool):
+        self.data = data
+        self._rows = _by_image(data.image_index, len(data.rgb))
+        objects = np.unique(data.object_id)
+        if len(objects) < 2:
+            message = "trials of one object cannot be split into training and validation; at least 2 are needed"
+            raise GmiError(ErrorCode.FILE_DAMAGED, message)
+        rng = np.random.default_rng(config.seed)
+        chosen = rng.permutation(objects)[: max(1, round(len(objects) * config.validation_fraction))]
+        object_of_image = np.full(len(data.rgb), -1)
+        object_of_image[data.image_index] = data.object_id
+        used, held_out = object_of_image >= 0, np.isin(object_of_image, chosen)
+        self._validation_images = np.flatnonzero(used & held_out)
+        self._train_images = np.flatnonzero(used & ~held_out)
+        own = np.zeros(len(data.rgb), bool)
+        own[data.image_index[np.isfinite(data.share)]] = True
+        kinds = [self._train_images[own[self._train_images]], self._train_images[~own[self._train_images]]]
+        self._kinds = [images for images in kinds if len(images)]
+        network = EvaluatorNetwork(config.network, config.seed)
+        self._per_image = min(config.grasps_per_image, config.batch_size)
+        n_batches = max(1, len(self._train_images) * self._per_image // config.batch_size)
+        super().__init__(config, network, data.fingerprint(), n_batches, out_dir, members, progress)
+
+    def objective(self) -> nn.Module:
+        return _Objective(self.state.network)
+
+    def batch(self, rng: np.random.Generator, generator: torch.Generator) -> tuple:
+        n = max(1, self.share // self._per_image)
+        n_own = round(_OWN_PART * n) if len(self._kinds) == 2 else n
+        counts = (n_own, n - n_own)
+        images = np.concatenate([rng.choice(kind, k) for kind, k in zip(self._kinds, counts, strict=False)])
+        rows = np.stack([rng.choice(self._rows[i], self._per_image) for i in images])
+        pixels, distance, fingers, held, share = self._tensors(images, rows)
+        which = torch.rand(n, generator=generator, device=self.device) < self.config.mirrored
+        return *_swapped(pixels, distance, fingers, which), held, share
+
+    def _tensors(self, images: np.ndarray, rows: np.ndarray) -> tuple[Tensor, ...]:
+        data = self.data
+        pixels = torch.from_numpy(data.images(images)).permute(0, 3, 1, 2)
+        arrays = (data.distance[images], data.fingers[rows], data.held[rows], data.share[rows])
+        return tuple(t.to(self.device) for t in (pixels, *(torch.from_numpy(a.astype(np.float32)) for a in arrays)))
+
+    def validate(self) -> Tensor:
+        return torch.tensor([self._judge()[0], 0.0], dtype=torch.float64)
+
+    def _judge(self) -> tuple[float, float]:
+        """Negative log-likelihood and area under the ROC on the validation objects."""
+        total, count, told, held = 0.0, 0, [], []
+        for image in self._validation_images:
+            rows = self._rows[image]
+            pixels, distance, fingers, ended, share = self._tensors(np.array([image]), rows[None])
+            logits = self.state.network(pixels, distance, fingers)
+            judged = len(rows) + int(np.isfinite(self.data.share[rows]).sum())
+            total, count = total + cross_entropy(logits, ended, share).item() * judged, count + judged
+            told.append(logits[0, :, HELD].cpu().numpy())
+            held.append(self.data.held[rows])
+        return total / count, area_under_roc(np.concatenate(told), np.concatenate(held))
+
+    def told(self) -> dict:
+        held_out = np.isin(self.data.image_index, self._validation_images)
+        self.state.network.eval()
+        with torch.inference_mode():
+            auc = self._judge()[1]
+        return {"n_train": int((~held_out).sum()), "n_validation": int(held_out.sum()), "val_auc": auc}
+
+    def card(self, result: dict) -> str:
+        return evaluator_card(self.config, self.data, result)
+
+
+def _swapped(pixels: Tensor, distance: Tensor, fingers: Tensor, which: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    pixels, fingers = mirrored(pixels, fingers, which)
+    return pixels, distance, fingers
+
+
+def _by_image(image_index: np.ndarray, n_images: int) -> list[np.ndarray]:
+    """The trials of each image."""
+    order = np.argsort(image_index, kind="stable")
+    return np.split(order, np.cumsum(np.bincount(image_index, minlength=n_images))[:-1])

@@ -1,0 +1,56 @@
+"""Trials as the evaluator learns from them: an image, where the hand closed in it, and how it ended."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.learning.image_arrays import ImageArrays
+from gmi_ros.learning.spec import IMAGE_SIZE
+
+
+@dataclass(frozen=True)
+class JudgedData(ImageArrays):
+    """n trials over m images.
+
+    rgb: (m, 64, 64, 3) uint8. depth: (m, 64, 64) float16 or float32 [m], relative to the object. mask: (m, 64, 64) bool.
+    distance: (m,) [m] of {O}'s origin along the optical axis. image_index: (n,). fingers: (n, 3, 3, 4) float32, the poses [m] in
+    {O} of the frames in whose xz-planes F1, F2, F3 close (BarrettHand.knuckle_frames). held: (n,) bool, as planned. share: (n,) of the trials with errors of the
+    wrist that held, NaN where there were none. object_id, scene_id: (n,) int.
+
+    Raises:
+        GmiError: FILE_DAMAGED, naming the array that has another shape, or holds what it must not.
+    """
+
+    rgb: np.ndarray
+    depth: np.ndarray
+    mask: np.ndarray
+    distance: np.ndarray
+    image_index: np.ndarray
+    fingers: np.ndarray
+    held: np.ndarray
+    share: np.ndarray
+    object_id: np.ndarray
+    scene_id: np.ndarray
+
+    def __post_init__(self):
+        m, n, side = len(self.rgb), len(self.held), (IMAGE_SIZE, IMAGE_SIZE)
+        shapes = {
+            "rgb": (m, *side, 3), "depth": (m, *side), "mask": (m, *side), "distance": (m,), "image_index": (n,),
+            "fingers": (n, 3, 3, 4), "share": (n,), "object_id": (n,), "scene_id": (n,),
+        }  # fmt: skip
+        for name, shape in shapes.items():
+            if getattr(self, name).shape != shape:
+                raise _damaged(f"{name} has shape {getattr(self, name).shape}, must be {shape}")
+        if not n or not m:
+            raise _damaged(f"{n} trials and {m} images: at least one of each is needed")
+        for name in ("depth", "fingers", "distance"):
+            if bad := int((~np.isfinite(getattr(self, name))).sum()):
+                raise _damaged(f"{name} has {bad} values that are not finite")
+
+    def __len__(self) -> int:
+        return len(self.held)
+
+
+def _damaged(message: str) -> GmiError:
+    return GmiError(ErrorCode.FILE_DAMAGED, f"trials to judge by: {message}")

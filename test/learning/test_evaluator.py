@@ -1,0 +1,179 @@
+"""The evaluator: what it sees, what it is blind to, how it is trained and how well its probabilities are judged."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.core.observation import WINDOW_M
+from gmi_ros.learning import checkpoint
+from gmi_ros.learning.config import EvaluatorConfig, TrainingConfig
+from gmi_ros.learning.evaluator import EvaluatorNetwork, GraspEvaluator
+from gmi_ros.learning.evaluator_training import cross_entropy, mirrored, train_evaluator
+from gmi_ros.learning.judged import JudgedData
+from gmi_ros.learning.metrics import area_under_roc, calibration_error
+from gmi_ros.learning.spec import HELD, SHARE
+
+TINY = EvaluatorConfig(across=1, along=4, up=3, filters=(8,), finger_units=16, finger_features=8, hand_units=16)
+CONFIG = TrainingConfig(
+    model="evaluator", network=TINY, batch_size=32, grasps_per_image=4, max_epochs=12, learning_rate=5e-3, device="cpu",
+    mirrored=0.5, validation_fraction=0.2,
+)  # fmt: skip
+
+
+def toy_trials(n_images=60, per_image=8, seed=0) -> JudgedData:
+    """A block in the middle of the window, nearer than the rest; a grasp holds where its hand is over it."""
+    rng = np.random.default_rng(seed)
+    depth = np.full((n_images, 64, 64), 0.05, np.float16)
+    depth[:, 22:42, 22:42] = -0.03
+    n = n_images * per_image
+    fingers = np.zeros((n, 3, 3, 4), np.float32)
+    fingers[..., :3] = np.eye(3)[[2, 0, 1]]  # away from the palm is along the camera's ray
+    at = rng.uniform(-0.12, 0.12, (n, 1, 2))
+    fingers[..., 1:, 3] = at
+    held = np.abs(at[:, 0]).max(axis=1) < 0.06
+    share = np.where(rng.random(n) < 0.5, np.clip(held - 0.2, 0, 1), np.nan)
+    image_index = np.repeat(np.arange(n_images), per_image)
+    return JudgedData(
+        rgb=np.zeros((n_images, 64, 64, 3), np.uint8), depth=depth, mask=depth < 0,
+        distance=np.full(n_images, 0.7, np.float32), image_index=image_index, fingers=fingers, held=held,
+        share=share.astype(np.float32), object_id=image_index // 4, scene_id=image_index,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("evaluator")
+    return folder, train_evaluator(CONFIG, toy_trials(), folder, progress=False)
+
+
+def some_fingers(rng, m, n):
+    rotations = np.linalg.qr(rng.normal(size=(m, n, 3, 3, 3)))[0]
+    rotations *= np.linalg.det(rotations)[..., None, None]
+    return torch.from_numpy(np.concatenate([rotations, rng.uniform(-0.1, 0.1, (m, n, 3, 3, 1))], -1)).float()
+
+
+def test_it_learns_what_can_be_seen(trained):
+    folder, result = trained
+    assert result["val_auc"] > 0.95 and result["val_nll"] < 0.3 and result["n_train"] > 3 * result["n_validation"]
+    evaluator, data = checkpoint.load_evaluator(folder), toy_trials(40, seed=9)
+    fingers = np.zeros((len(data), 3, 4, 4))
+    fingers[:, :, :3], fingers[..., 3, 3] = data.fingers, 1
+    told = evaluator.probabilities(data.images(np.array([0]))[0], 0.7, fingers)  # all images are the same
+    assert ((told[:, HELD] > 0.5) == data.held).mean() > 0.8
+    assert told[data.held, SHARE].mean() < told[data.held, HELD].mean()  # it forgives less
+
+
+def test_an_interrupted_run_ends_in_the_same_bits(tmp_path, trained):
+    folder, result = trained
+    train_evaluator(CONFIG, toy_trials(), tmp_path, progress=False)
+    assert (tmp_path / checkpoint.WEIGHTS).read_bytes() == (folder / checkpoint.WEIGHTS).read_bytes()
+    again = train_evaluator(CONFIG, toy_trials(), folder, progress=False)
+    assert {k: v for k, v in again.items() if k != "seconds"} == {k: v for k, v in result.items() if k != "seconds"}
+    with pytest.raises(GmiError, match="holds a run with other data"):
+        train_evaluator(CONFIG, toy_trials(seed=1), folder, progress=False)
+
+
+def test_what_it_sees_moves_with_the_hand():
+    """A scene and a hand shifted together across the line of sight look the same, inside the window."""
+    network, rng = EvaluatorNetwork(TINY, 3).eval(), np.random.default_rng(2)
+    cell = WINDOW_M / 64
+    image = torch.zeros(1, 5, 64, 64)
+    image[:, 3] = 0.0  # on the plane of the window, so that no ray slants
+    image[:, 3:, 30:34, 28:40] = torch.tensor([-0.001, 1.0])[:, None, None]
+    fingers = some_fingers(rng, 1, 5)
+    fingers[..., :3] = 0.0  # all points of the grid in one place
+    fingers[..., :, 3] *= 0.3
+    fingers[..., 0, 3] = 0.0
+    moved = fingers.clone()
+    moved[..., 1, 3] -= 3 * cell
+    moved[..., 2, 3] += 2 * cell
+    seen = network.finger.look  # the poses themselves are told too, and differ
+    there = []
+    network.finger.look.register_forward_hook(lambda _, given, made: there.append(made))
+    with torch.inference_mode():
+        network(image, torch.tensor([0.7]), fingers)
+        network(image.roll((-2, 3), (2, 3)), torch.tensor([0.7]), moved)
+    assert seen is network.finger.look
+    torch.testing.assert_close(there[0], there[1], atol=1e-5, rtol=1e-4)
+
+
+def test_a_point_is_compared_with_what_its_ray_meets():
+    """The same hand before a surface: far off the axis a ray slants, so that {O}'s y is not the window's."""
+    network = EvaluatorNetwork(TINY, 3).eval()
+    told = []
+    network.finger.register_forward_hook(lambda _, given, made: told.append(given[0]))
+    image, distance, behind = torch.zeros(1, 5, 64, 64), 0.7, 0.1
+    y = 0.08
+    column = round(31.5 - y * distance / (distance + behind) / (WINDOW_M / 64))
+    image[:, 3] = behind - 0.02  # everywhere 20 mm before the point
+    image[:, 3, :, column - 1 : column + 2] = behind + 0.02  # but on its ray
+    fingers = torch.zeros(1, 1, 3, 3, 4)
+    fingers[..., 0, 3], fingers[..., 1, 3] = behind, y
+    with torch.inference_mode():
+        network(image, torch.tensor([distance]), fingers)
+    near = told[0][0, 0, 0, 0]
+    assert torch.allclose(near, torch.tanh(torch.tensor(-1.0)), atol=0.05), near
+
+
+def test_a_mirrored_scene_is_a_scene():
+    """Twice gives the scene again, and the fingers stay right-handed frames with F1 and F2 exchanged."""
+    rng = np.random.default_rng(0)
+    images, fingers = torch.rand(3, 5, 64, 64), some_fingers(rng, 3, 4)
+    which = torch.tensor([True, False, True])
+    once = mirrored(images, fingers, which)
+    twice = mirrored(*once, which)
+    torch.testing.assert_close(twice[0], images)
+    torch.testing.assert_close(twice[1], fingers)
+    torch.testing.assert_close(once[1][1], fingers[1])
+    torch.testing.assert_close(torch.linalg.det(once[1][..., :3]), torch.ones(3, 4, 3))
+    torch.testing.assert_close(once[1][0, :, 0, :, 3], fingers[0, :, 1, :, 3] * torch.tensor([1.0, -1.0, 1.0]))
+
+
+def test_cross_entropy_of_known_probabilities():
+    p = torch.tensor([[0.8, 0.6], [0.3, 0.5]])
+    told = cross_entropy(torch.logit(p), torch.tensor([1.0, 0.0]), torch.tensor([0.4, float("nan")]))
+    expected = -(np.log(0.8) + np.log(0.7) + 0.4 * np.log(0.6) + 0.6 * np.log(0.4)) / 3
+    assert told.item() == pytest.approx(expected, rel=1e-5)
+    bare = cross_entropy(torch.logit(p), torch.tensor([1.0, 0.0]), torch.full((2,), float("nan")))
+    assert bare.item() == pytest.approx(-(np.log(0.8) + np.log(0.7)) / 2, rel=1e-5)
+
+
+def test_area_under_roc_counts_pairs():
+    rng = np.random.default_rng(1)
+    scores, held = np.round(rng.random(60), 1), rng.random(60) < 0.4  # with ties
+    pairs = np.sign(scores[held][:, None] - scores[~held][None]) / 2 + 0.5
+    assert area_under_roc(scores, held) == pytest.approx(pairs.mean())
+    assert np.isnan(area_under_roc(scores, np.ones(60)))
+
+
+def test_calibration_error():
+    held = np.random.default_rng(0).random(40_000) < np.repeat([0.1, 0.55, 0.9, 1.0], 10_000)
+    assert calibration_error(np.repeat([0.1, 0.55, 0.9, 1.0], 10_000), held) < 0.01
+    assert calibration_error(np.full(4, 0.9), np.array([1, 1, 0, 0])) == pytest.approx(0.4)
+
+
+def test_bad_input_is_named():
+    evaluator, image = GraspEvaluator(EvaluatorNetwork(TINY), ""), np.zeros((64, 64, 5), np.float32)
+    good = np.tile(np.eye(4), (2, 3, 1, 1))
+    assert evaluator.probabilities(image, 0.7, good).shape == (2, 2)
+    for bad in (
+        (image[:5], 0.7, good),
+        (image, 0.7, good[:, :2]),
+        (image, float("nan"), good),
+        (image + np.inf, 0.7, good),
+    ):
+        with pytest.raises(GmiError) as caught:
+            evaluator.probabilities(*bad)
+        assert caught.value.code == ErrorCode.BAD_REQUEST
+    with pytest.raises(GmiError, match="at least 2"):
+        train_evaluator(CONFIG, toy_trials(4), "unused", progress=False)
+
+
+def test_an_evaluator_is_no_grasp_model(trained):
+    folder, _ = trained
+    with pytest.raises(GmiError, match="architecture is 'evaluator'"):
+        checkpoint.load(folder)
+    assert json.loads((folder / checkpoint.CONFIG).read_text())["architecture"] == "evaluator"
