@@ -10,6 +10,7 @@ MEASURES = {
     "likelihood": "how probable it finds recorded successes (Table II)",
     "success": "how often a grasp holds in simulation (Table III)",
     "modes": "how many of the ways to hold an object it finds",
+    "ranking": "how well its evaluator tells grasps that hold from those that do not",
 }
 
 

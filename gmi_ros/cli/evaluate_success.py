@@ -28,8 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--free", action="store_true", help="of lift: do not hold the object while the hand closes")
     parser.add_argument(
-        "--policy", default="best", choices=("best", "mean"),
-        help="the best of the filtered samples, or the network's one prediction, not filtered (default: best)",
+        "--policy", default="best", choices=("best", "mean", "centroid", "mesh", "oracle"),
+        help="the best of the filtered samples; the network's one prediction, not filtered; the centroid of what is seen; "
+        "a planner that knows the mesh; whether any of the filtered samples holds (default: best)",
     )  # fmt: skip
     parser.add_argument(
         "--views", default="free", choices=("free", "recorded"),
@@ -83,7 +84,8 @@ def _check(args: argparse.Namespace) -> None:
         ("--data", args.data, recorded, "--views recorded"),
         ("--meshes", args.meshes, free, "--views free"),
         ("--views recorded --split random", recorded and args.split == "random", args.data, "--data"),
-        ("--samples", args.samples, args.policy == "best", "--policy best"),
+        ("--samples", args.samples, args.policy in ("best", "oracle"), "--policy best or oracle"),
+        ("--model", args.model, args.policy not in ("centroid", "mesh"), "a policy that asks a network"),
     )
     if args.out is not None and not args.out.parent.is_dir():
         raise GmiError(ErrorCode.BAD_SETTING, f"--out {args.out}: there is no folder {args.out.parent}")

@@ -43,7 +43,9 @@ def load_judged(
     judged = [pair for scene in scenes(episodes) for pair in _candidates(scene)]
     judged += [(e, e, np.eye(4)) for e in episodes if e.model_hash or e.recipe is None]
     if not judged:
-        raise GmiError(ErrorCode.BAD_REQUEST, "the stores hold no trial in which the hand closed: nothing to learn from")
+        raise GmiError(
+            ErrorCode.BAD_REQUEST, "the stores hold no trial in which the hand closed: nothing to learn from"
+        )
     views = list({view.observation_id: view for view, _, _ in judged}.values())
     number = {view.observation_id: i for i, view in enumerate(views)}
     joints = np.array([e.joints for _, e, _ in judged], float)

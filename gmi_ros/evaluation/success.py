@@ -12,6 +12,7 @@ from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.frame import Frame
 from gmi_ros.core.grasp import Grasp
 from gmi_ros.core.settings import SynthesisSettings
+from gmi_ros.evaluation.baselines import centroid_plan, mesh_plan
 from gmi_ros.evaluation.instances import Instance, free_instance
 from gmi_ros.evaluation.intervals import by_object
 from gmi_ros.evaluation.models import load_model
@@ -20,11 +21,13 @@ from gmi_ros.hand.barrett import load_hand
 from gmi_ros.learning.model import GraspModel, GraspSamples
 from gmi_ros.pipeline import Synthesis, synthesize
 from gmi_ros.sim.closing import ClosingPlan
+from gmi_ros.sim.collect import cell_of
 from gmi_ros.sim.objects import ObjectModel
 from gmi_ros.sim.protocols import LIFT, Verdict, judge_grasp
+from gmi_ros.sim.scene import Physics
 from gmi_ros.sim.trial import GraspPlan
 
-POLICIES = BEST, MEAN = "best", "mean"
+POLICIES = BEST, MEAN, CENTROID, MESH, ORACLE = "best", "mean", "centroid", "mesh", "oracle"
 _SEEDS = 2**63  # that there are
 _CHUNK = 8  # instances that a process is given at once
 # As far as the filters can be opened, for a network that has one prediction and no second choice.
@@ -40,7 +43,9 @@ class Conditions:
 
     policy: `best` executes the best of the filtered samples. `mean` executes the network's one prediction, also where
     the filters would refuse it (Table III); only a hand that would be more than 0.1 m deep in table or object is not
-    moved, and counts as a failure, which it would be. pinned: as protocols.judge_grasp.
+    moved, and counts as a failure, which it would be. `centroid` and `mesh` are what users would otherwise take
+    (baselines) and ask no network. `oracle` tries every grasp that `best` chooses from, at most settings.max_grasps of
+    them, and counts where any holds. pinned: as protocols.judge_grasp.
     """
 
     policy: str = BEST
@@ -73,28 +78,39 @@ class Attempt:
 
 def attempt(instance: Instance, model: GraspModel, conditions: Conditions) -> Attempt:
     """Look, synthesise, execute. A refusal is a failure."""
-    name, frame = instance.object_model.name, instance.frame()
+    name, frame, synthesis = instance.object_model.name, instance.frame(), None
     try:
-        synthesis = _synthesis(frame, model, conditions, instance.number)
+        if conditions.policy in (CENTROID, MESH):
+            plans = [_baseline(instance, frame, conditions)]
+        else:
+            synthesis = _synthesis(frame, model, conditions, instance.number)
+            plans = [plan_of(grasp, instance.camera.world_from_camera) for grasp in synthesis.grasps]
     except GmiError as error:
         return Attempt(instance.number, name, None, None, error.code.name.lower())
-    if not synthesis.grasps:
+    if not plans:
         return Attempt(instance.number, name, synthesis, None, synthesis.error_code.name.lower())
-    plan = plan_of(synthesis.grasps[0], instance.camera.world_from_camera)
-    verdict = judge_grasp(
-        instance.object_model,
-        load_hand(conditions.hand),
-        conditions.protocol,
-        instance.world_from_object,
-        plan,
-        conditions.pinned,
-    )
+    hand, verdict = load_hand(conditions.hand), None
+    for plan in plans if conditions.policy == ORACLE else plans[:1]:
+        verdict = judge_grasp(
+            instance.object_model, hand, conditions.protocol, instance.world_from_object, plan, conditions.pinned
+        )
+        if verdict.success:
+            break
     return Attempt(instance.number, name, synthesis, verdict, verdict.reason)
+
+
+def _baseline(instance: Instance, frame: Frame, conditions: Conditions) -> GraspPlan:
+    hand = load_hand(conditions.hand)
+    if conditions.policy == CENTROID:
+        return centroid_plan(frame, instance.camera.world_from_camera, hand, conditions.settings)
+    cell = cell_of(instance.object_model, Physics())
+    cell.reset(instance.world_from_object)
+    return mesh_plan(cell, np.random.default_rng([conditions.seed, instance.number]))
 
 
 def _synthesis(frame: Frame, model: GraspModel, conditions: Conditions, number: int) -> Synthesis:
     hand, seed = load_hand(conditions.hand), (conditions.seed + number) % _SEEDS
-    if conditions.policy == BEST:
+    if conditions.policy in (BEST, ORACLE):
         return synthesize(frame, model, hand, conditions.settings, seed=seed)
     settings = replace(conditions.settings, n_samples=1, max_grasps=1)
     found = synthesize(frame, _OnePrediction(model), hand, settings, seed=seed)

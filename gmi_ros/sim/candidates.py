@@ -16,6 +16,7 @@ TILT = 0.25  # standard deviation of the approach about the surface normal [rad]
 TABLE_GAP = 0.004  # least height of the closing fingertips above the table [m]
 # Of the candidates: from above, placed by the fingertips' reach; level or slanting, where the object is tall enough for
 # the palm to clear the table; along the surface's normal.
+KINDS = ("above", "side", "normal")
 KIND_SHARES = (0.3, 0.35, 0.35)
 LEAST_SIDE_HEIGHT = 0.075  # [m]
 SPREADS = (0.0, 1.3)  # range of the spread [rad]
@@ -32,16 +33,17 @@ def sample_plan(cell: Cell, rng: np.random.Generator) -> GraspPlan:
     Most are the first of several proposals that promise to hold (the last, where none does); the others are a proposal
     as it comes, so that every kind of failure is tried too.
     """
-    kind = rng.choice(["above", "side", "normal"], p=KIND_SHARES)
+    kind = rng.choice(KINDS, p=KIND_SHARES)
     screened = rng.random() >= UNSCREENED_SHARE
     for _ in range(_MAX_PROPOSALS if screened else 1):
-        plan = _propose(cell, kind, rng)
+        plan = propose(cell, kind, rng)
         if screened and approach_is_free(cell, plan) and promising(cell, plan):
             break
     return plan
 
 
-def _propose(cell: Cell, kind: str, rng: np.random.Generator) -> GraspPlan:
+def propose(cell: Cell, kind: str, rng: np.random.Generator) -> GraspPlan:
+    """A hand of one of KINDS at the object that rests in the cell, whatever it would touch."""
     joints = np.array([rng.uniform(*SPREADS), *np.full(3, rng.uniform(*OPENINGS))])
     if rng.random() < 0.2:
         joints[0] = 0.0  # two fingers parallel against the thumb: the commonest grasp of this hand

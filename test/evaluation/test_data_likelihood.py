@@ -19,7 +19,9 @@ def data():
 
 def made(name, data):
     kind = NETWORKS[name]
-    network = kind(TINY if kind.config_type is NetworkConfig else MixtureConfig(features=8, local=8, units=18), 1).eval()
+    network = kind(
+        TINY if kind.config_type is NetworkConfig else MixtureConfig(features=8, local=8, units=18), 1
+    ).eval()
     network.normaliser.fit(data, np.arange(len(data)))
     return network
 

@@ -1,0 +1,64 @@
+"""`gmi evaluate ranking`: how well the evaluator tells grasps that hold from those that do not."""
+
+import argparse
+from pathlib import Path
+
+from gmi_ros.cli import objects, options
+from gmi_ros.cli.report import Report
+from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.core.resources import resource
+
+DEFAULT_SPLIT = "different"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this measure."""
+    options.add_model(parser)
+    objects.add_objects(parser, DEFAULT_SPLIT)
+    parser.add_argument("--instances", type=options.count, default=100, metavar="N", help="free views (default: 100)")
+    parser.add_argument(
+        "--tried", type=options.count, default=16, metavar="N", help="grasps tried of each view (default: 16)"
+    )
+    parser.add_argument("--samples", type=options.count, default=64, metavar="N", help="drawn for each (default: 64)")
+    parser.add_argument(
+        "--data", type=Path, nargs="+", metavar="FILE", help="instead: the random candidates of these stores"
+    )
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="of --data: folder that keeps rendered images")
+    parser.add_argument("--seed", type=options.seed, default=1, help="of the views and samples (default: 1)")
+    parser.add_argument("--workers", type=options.count, default=2, metavar="W", help="processes (default: 2)")
+    parser.add_argument("--quiet", action="store_true", help="no progress bar")
+
+
+def run(args: argparse.Namespace) -> Report:
+    """Measure."""
+    from tqdm import tqdm
+
+    from gmi_ros.evaluation.judged import load_judged
+    from gmi_ros.evaluation.models import SHIPPED, load_model
+    from gmi_ros.evaluation.ranking import candidates_summary, judge_views, summary
+
+    objects.check_objects(args)
+    options.refuse_idle(
+        ("--cache", args.cache, args.data, "--data"),
+        ("--split", args.split, not args.data, "free views, not --data"),
+        ("--meshes", args.meshes, not args.data, "free views, not --data"),
+    )
+    folder = args.model or resource(SHIPPED)
+    model = load_model(folder, 1)
+    if model.evaluator is None:
+        raise GmiError(ErrorCode.BAD_REQUEST, f"{folder} has no evaluator: there is nothing to measure")
+    if args.data:
+        judged = load_judged(args.data, args.workers, not args.quiet, held_out=True, cache=args.cache)
+        told = candidates_summary(model.evaluator, judged)
+        text = f"{told['candidates']} collision-free candidates, {100 * told['held']:.1f} % held: area under the ROC "
+        return Report(told, f"{text}{told['auc']:.3f}, calibration error {told['ece']:.3f}")
+    _, models, _ = objects.load_objects(args, DEFAULT_SPLIT)
+    views = judge_views(folder, models, args.instances, args.tried, args.samples, args.seed, args.workers)
+    told = summary(list(tqdm(views, "views", args.instances, disable=args.quiet, dynamic_ncols=True)))
+    text = (
+        f"{told['grasps']} grasps of {told['views']} views: area under the ROC {told['auc']:.3f}, within a view "
+        f"{told['auc_within']:.3f}; calibration error {told['ece']:.3f}, of the executed best {told['ece_best']:.3f}\n"
+        f"held: a random one {100 * told['rate_random']:.1f} %, the best {100 * told['rate_best']:.1f} %, any of those "
+        f"tried {100 * told['rate_oracle']:.1f} %"
+    )
+    return Report(told, text)
