@@ -153,13 +153,14 @@ def synthesize(
         free = left[rows]  # of the samples
         if model.evaluator is None:
             hold = np.full(len(free), np.nan)
-            score = settings.density_weight * samples.log_density[free] - settings.residual_weight * residual[free]
+            score = settings.density_weight * samples.log_density(free) - settings.residual_weight * residual[free]
         else:
             fingers = wrist.frame_from_palm[free, None] @ hand.knuckle_frames(wrist.joints[free])  # (k, 3, 4, 4)
             distance = float(found.camera_from_object[2, 3])
             hold, score = ranking(model.evaluator.probabilities(observation.image, distance, fingers))
         third = sift([_at_least("score", score, "min_score")], settings)
         best = third.kept[np.argsort(-score[third.kept], kind="stable")[: settings.max_grasps]]
+        log_density = samples.log_density(free[best])
         observation_id = f"{frame.stamp_ns:x}-{found.label}-{_digest(observation)}"
         grasps = [
             Grasp(
@@ -175,11 +176,11 @@ def synthesize(
                 finger_speed=posture.finger_speed[row],
                 residual=wrist.residual[i],
                 status=WristStatus(int(wrist.status[i])),
-                log_density=float(samples.log_density[i]),
+                log_density=float(log_density[place]),
                 hold_probability=float(hold[k]),
                 score=float(score[k]),
             )
-            for k, row, i in ((int(k), int(rows[k]), int(free[k])) for k in best)
+            for place, (k, row, i) in enumerate((int(k), int(rows[k]), int(free[k])) for k in best)
         ]
     return Synthesis(
         observation,

@@ -30,7 +30,7 @@ class Repeats:
         object_from_palm = poses.make(np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]]), np.array([-0.15, 0, 0]))
         normals = -poses.rotate(object_from_palm, pads)
         centres = poses.transform_points(object_from_palm, tips)
-        return GraspSamples(centres - HAND.touch.radius * normals, normals, -np.arange(n, dtype=float))
+        return GraspSamples(centres - HAND.touch.radius * normals, normals, lambda rows: -rows.astype(float))
 
 
 @pytest.fixture(scope="module")

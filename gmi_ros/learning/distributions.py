@@ -44,6 +44,10 @@ class GraspDistribution(ABC):
     def density(self, centres: Tensor) -> Tensor:
         """log p (b, n) [nats, standardised] of these centres (b, n, 18), Eq. 5 with the z they were decoded from."""
 
+    def density_at(self, centres: Tensor, rows: Tensor) -> Tensor:
+        """The same of some of the centres only, (b, k) for rows (k,) int."""
+        return self.density(centres)[:, rows]
+
     @abstractmethod
     def elbo(self, y: Tensor, generator: torch.Generator) -> Bound:
         """The terms of the training objective for grasps (b, 18), one for each image."""

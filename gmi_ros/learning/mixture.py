@@ -97,6 +97,9 @@ class MixtureGrasps(GraspDistribution):
         rows = self.rows.repeat_interleave(centres.shape[1])
         return self._of_each(centres.flatten(0, 1), rows).reshape(centres.shape[:2])
 
+    def density_at(self, centres: Tensor, rows: Tensor) -> Tensor:
+        return self.density(centres[:, rows])
+
     def elbo(self, y: Tensor, generator: torch.Generator) -> Bound:
         """The exact log-likelihood; while training that of the grasps with the noise on them."""
         y = self.normaliser.standardise_grasp(y)

@@ -1,5 +1,6 @@
 """A trained network as the pipeline uses it: numpy in, numpy out, the same bits for the same request."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,12 +21,13 @@ class GraspSamples:
     """n grasps of one object in {O}.
 
     contacts: (n, 3, 3) [m], normals: (n, 3, 3) unit outward, row i of each is finger F(i+1).
-    log_density: (n,) nats in standardised units: Eq. 5 over the z drawn for these samples.
+    log_density: of rows (k,) int gives (k,) nats in standardised units, Eq. 5 over the z drawn for these samples; made when
+    it is asked for, since where an evaluator ranks only the best are told it.
     """
 
     contacts: np.ndarray
     normals: np.ndarray
-    log_density: np.ndarray
+    log_density: Callable[[np.ndarray], np.ndarray]
 
 
 class GraspModel:
@@ -84,11 +86,16 @@ class GraspModel:
 
     def _samples(self, grasps: GraspDistribution, centres: torch.Tensor) -> GraspSamples:
         """Of centres (1, n, 18), standardised."""
-        log_density = grasps.density(centres)[0].cpu()
+
+        def log_density(rows: np.ndarray) -> np.ndarray:
+            with torch.inference_mode():
+                wanted = torch.as_tensor(rows, dtype=torch.long, device=self._device)
+                return grasps.density_at(centres, wanted)[0].cpu().numpy().astype(float)
+
         vectors = self._network.normaliser.restore_grasp(centres)[0].cpu().numpy().astype(float)
         contacts, normals = vectors.reshape(-1, 2, 3, 3).transpose(1, 0, 2, 3)
         lengths = np.linalg.norm(normals, axis=-1, keepdims=True)
-        return GraspSamples(contacts, normals / np.maximum(lengths, 1e-12), log_density.numpy().astype(float))
+        return GraspSamples(contacts, normals / np.maximum(lengths, 1e-12), log_density)
 
 
 def _check(image: np.ndarray, n: int, seed: int) -> None:

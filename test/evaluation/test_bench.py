@@ -53,7 +53,7 @@ class Somewhere:
         rng = np.random.default_rng(seed)
         normals = rng.normal(size=(n, 3, 3))
         normals /= np.linalg.norm(normals, axis=-1, keepdims=True)
-        return GraspSamples(0.03 * normals, normals, np.zeros(n))
+        return GraspSamples(0.03 * normals, normals, lambda rows: np.zeros(len(rows)))
 
 
 def test_both_sizes_of_image_are_measured(hand):
