@@ -17,7 +17,7 @@ from gmi_ros.learning.parallel import Team, team
 from gmi_ros.learning.run import Run
 from gmi_ros.learning.spec import HELD, SHARE
 
-_OWN_PART = 0.5  # of the images of a minibatch, where there are both: those with shares
+_OWN_WEIGHT = 4  # how many times as often an image with shares is drawn: they are fewer, and what will be ranked
 _MIRROR = np.diag([1.0, -1.0, 1.0])  # along {O}'s y, and along the y of a finger's frame
 
 
@@ -87,10 +87,9 @@ class _EvaluatorRun(Run):
         used, held_out = object_of_image >= 0, np.isin(object_of_image, chosen)
         self._validation_images = np.flatnonzero(used & held_out)
         self._train_images = np.flatnonzero(used & ~held_out)
-        own = np.zeros(len(data.rgb), bool)
-        own[data.image_index[np.isfinite(data.share)]] = True
-        kinds = [self._train_images[own[self._train_images]], self._train_images[~own[self._train_images]]]
-        self._kinds = [images for images in kinds if len(images)]
+        weight = np.ones(len(data.rgb))
+        weight[data.image_index[np.isfinite(data.share)]] = _OWN_WEIGHT
+        self._chance = weight[self._train_images] / weight[self._train_images].sum()
         network = EvaluatorNetwork(config.network, config.seed)
         self._per_image = min(config.grasps_per_image, config.batch_size)
         n_batches = max(1, len(self._train_images) * self._per_image // config.batch_size)
@@ -101,9 +100,7 @@ class _EvaluatorRun(Run):
 
     def batch(self, rng: np.random.Generator, generator: torch.Generator) -> tuple:
         n = max(1, self.share // self._per_image)
-        n_own = round(_OWN_PART * n) if len(self._kinds) == 2 else n
-        counts = (n_own, n - n_own)
-        images = np.concatenate([rng.choice(kind, k) for kind, k in zip(self._kinds, counts, strict=False)])
+        images = rng.choice(self._train_images, n, p=self._chance)
         rows = np.stack([rng.choice(self._rows[i], self._per_image) for i in images])
         pixels, distance, fingers, held, share = self._tensors(images, rows)
         which = torch.rand(n, generator=generator, device=self.device) < self.config.mirrored

@@ -41,9 +41,9 @@ def contact_sheet(splits: tuple[str, ...]) -> Image.Image:
         objects = objects_of(split)
         rows.append(_text_row(f"{split}: {len(objects)} objects", _COLUMNS * _TILE))
         for start in range(0, len(objects), _COLUMNS):
-            tiles = [_labelled(_portrait(model), model.name) for model in objects[start : start + _COLUMNS]]
+            tiles = [labelled(_portrait(model), model.name) for model in objects[start : start + _COLUMNS]]
             rows.append(_row(tiles, _COLUMNS * _TILE))
-    return _column(rows)
+    return column(rows)
 
 
 def first_successes(n: int) -> list[TrialRecord]:
@@ -73,8 +73,8 @@ def grasp_sheet(records: list[TrialRecord]) -> Image.Image:
                 pair.append(_towards(cell, _level(cell, record), _SIDE_ZOOM))
 
         _again(record, snapshot)
-        tiles.append(_labelled(_row(pair, 4 * _TILE), record.object_name))
-    return _column([_row(tiles[i : i + 4], 16 * _TILE) for i in range(0, len(tiles), 4)])
+        tiles.append(labelled(_row(pair, 4 * _TILE), record.object_name))
+    return column([_row(tiles[i : i + 4], 16 * _TILE) for i in range(0, len(tiles), 4)])
 
 
 def film_strip(record: TrialRecord) -> Image.Image:
@@ -84,7 +84,7 @@ def film_strip(record: TrialRecord) -> Image.Image:
 
     def snapshot(phase: str, cell: Cell) -> None:
         cameras.append(_level(cell, record))
-        frames.append(_labelled(_towards(cell, cameras[0], _FILM_ZOOM), phase))
+        frames.append(labelled(_towards(cell, cameras[0], _FILM_ZOOM), phase))
 
     _again(record, snapshot)
     return _row(frames, len(frames) * 2 * _TILE)
@@ -138,7 +138,8 @@ def _portrait(model: ObjectModel) -> Image.Image:
     return image.resize((_TILE, _TILE), Image.Resampling.BOX)
 
 
-def _labelled(image: Image.Image, text: str) -> Image.Image:
+def labelled(image: Image.Image, text: str) -> Image.Image:
+    """The image with a line of text below it."""
     page = Image.new("RGB", (image.width, image.height + _LABEL), _PAPER)
     page.paste(image, (0, 0))
     ImageDraw.Draw(page).text((2, image.height), text, _INK, ImageFont.load_default(10))
@@ -160,7 +161,8 @@ def _row(images: list[Image.Image], width: int) -> Image.Image:
     return page
 
 
-def _column(images: list[Image.Image]) -> Image.Image:
+def column(images: list[Image.Image]) -> Image.Image:
+    """The images one below the other."""
     page = Image.new("RGB", (max(i.width for i in images), sum(i.height for i in images)), _PAPER)
     top = 0
     for image in images:
