@@ -117,6 +117,8 @@ class GraspEvaluator:
             raise GmiError(ErrorCode.BAD_REQUEST, told)
         if not (np.isfinite(image).all() and np.isfinite(fingers).all() and np.isfinite(distance)):
             raise GmiError(ErrorCode.BAD_REQUEST, "image, distance or fingers have values that are not finite")
+        if not len(fingers):
+            return np.empty((0, 2))
         with torch.inference_mode():
             pixels = torch.from_numpy(np.array(image, dtype=np.float32, order="C")[None]).to(self._device)
             logits = self._network(

@@ -88,6 +88,8 @@ class GraspModel:
         """Of centres (1, n, 18), standardised."""
 
         def log_density(rows: np.ndarray) -> np.ndarray:
+            if not len(rows):
+                return np.empty(0)
             with torch.inference_mode():
                 wanted = torch.as_tensor(rows, dtype=torch.long, device=self._device)
                 return grasps.density_at(centres, wanted)[0].cpu().numpy().astype(float)

@@ -159,6 +159,7 @@ def test_bad_input_is_named():
     evaluator, image = GraspEvaluator(EvaluatorNetwork(TINY), ""), np.zeros((64, 64, 5), np.float32)
     good = np.tile(np.eye(4), (2, 3, 1, 1))
     assert evaluator.probabilities(image, 0.7, good).shape == (2, 2)
+    assert evaluator.probabilities(image, 0.7, good[:0]).shape == (0, 2)
     for bad in (
         (image[:5], 0.7, good),
         (image, 0.7, good[:, :2]),
