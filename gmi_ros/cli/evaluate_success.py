@@ -40,6 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, nargs="+", metavar="FILE", help="of --views recorded: the stores (default: the split's)"
     )
     parser.add_argument("--noise", action="store_true", help="of --views free: see with a Kinect's noise")
+    parser.add_argument(
+        "--mask", default="exact", choices=("exact", "dilated", "eroded", "torn"),
+        help="how the object is segmented: 3 pixels too large or too small, or a tenth missing (default: exact)",
+    )  # fmt: skip
     parser.add_argument("--samples", type=options.count, metavar="N", help="grasps drawn for each view")
     parser.add_argument("--seed", type=options.seed, default=1, help="of the instances and samples (default: 1)")
     parser.add_argument("--workers", type=options.count, default=2, metavar="W", help="processes (default: 2)")
@@ -57,7 +61,7 @@ def run(args: argparse.Namespace) -> Report:
 
     _check(args)
     settings = options.settings_from(argparse.Namespace(n_samples=args.samples), SynthesisSettings)
-    conditions = Conditions(args.policy, args.protocol, not args.free, args.hand, settings, args.seed)
+    conditions = Conditions(args.policy, args.protocol, not args.free, args.hand, args.mask, settings, args.seed)
     folder = args.model or resource(SHIPPED)
     tried = tqdm(_attempts(args, folder, conditions), "grasps", args.instances, disable=args.quiet, dynamic_ncols=True)
     found = list(tried)

@@ -15,6 +15,7 @@ from gmi_ros.core.settings import SynthesisSettings
 from gmi_ros.evaluation.baselines import centroid_plan, mesh_plan
 from gmi_ros.evaluation.instances import Instance, free_instance
 from gmi_ros.evaluation.intervals import by_object
+from gmi_ros.evaluation.masks import EXACT, worsened
 from gmi_ros.evaluation.models import load_model
 from gmi_ros.evaluation.processes import in_chunks
 from gmi_ros.hand.barrett import load_hand
@@ -45,13 +46,15 @@ class Conditions:
     the filters would refuse it (Table III); only a hand that would be more than 0.1 m deep in table or object is not
     moved, and counts as a failure, which it would be. `centroid` and `mesh` are what users would otherwise take
     (baselines) and ask no network. `oracle` tries every grasp that `best` chooses from, at most settings.max_grasps of
-    them, and counts where any holds. pinned: as protocols.judge_grasp.
+    them, and counts where any holds. pinned: as protocols.judge_grasp. mask: how well the object is segmented, one of
+    masks.MASKS.
     """
 
     policy: str = BEST
     protocol: str = LIFT
     pinned: bool = True
     hand: str = "bh280"
+    mask: str = EXACT
     settings: SynthesisSettings = SynthesisSettings()
     seed: int = 1
 
@@ -78,7 +81,8 @@ class Attempt:
 
 def attempt(instance: Instance, model: GraspModel, conditions: Conditions) -> Attempt:
     """Look, synthesise, execute. A refusal is a failure."""
-    name, frame, synthesis = instance.object_model.name, instance.frame(), None
+    name, synthesis = instance.object_model.name, None
+    frame = worsened(instance.frame(), conditions.mask, (conditions.seed + instance.number) % _SEEDS)
     try:
         if conditions.policy in (CENTROID, MESH):
             plans = [_baseline(instance, frame, conditions)]
