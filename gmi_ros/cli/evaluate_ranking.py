@@ -6,7 +6,7 @@ from pathlib import Path
 from gmi_ros.cli import objects, options
 from gmi_ros.cli.report import Report
 from gmi_ros.core.errors import ErrorCode, GmiError
-from gmi_ros.core.resources import resource
+from gmi_ros.core.resources import SHIPPED, resource
 
 DEFAULT_SPLIT = "different"
 
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> Report:
     from tqdm import tqdm
 
     from gmi_ros.evaluation.judged import load_judged
-    from gmi_ros.evaluation.models import SHIPPED, load_model
+    from gmi_ros.evaluation.models import load_model
     from gmi_ros.evaluation.ranking import candidates_summary, judge_views, summary
 
     objects.check_objects(args)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gmi_ros.cli import objects, options
 from gmi_ros.cli.report import Report
 from gmi_ros.core.errors import ErrorCode, GmiError
-from gmi_ros.core.resources import resource
+from gmi_ros.core.resources import SHIPPED, resource
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,6 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--policy", default="best", choices=("best", "mean", "centroid", "mesh", "oracle"),
         help="the best of the filtered samples; the network's one prediction, not filtered; the centroid of what is seen; "
         "a planner that knows the mesh; whether any of the filtered samples holds (default: best)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--planner", choices=("view", "free"),
+        help="of --policy mean: bring the palm along the view, or as Eq. 7 likes (default: view)",
     )  # fmt: skip
     parser.add_argument(
         "--views", default="free", choices=("free", "recorded"),
@@ -56,12 +60,13 @@ def run(args: argparse.Namespace) -> Report:
     from tqdm import tqdm
 
     from gmi_ros.core.settings import SynthesisSettings
-    from gmi_ros.evaluation.models import SHIPPED
     from gmi_ros.evaluation.success import Conditions, summary
 
     _check(args)
     settings = options.settings_from(argparse.Namespace(n_samples=args.samples), SynthesisSettings)
-    conditions = Conditions(args.policy, args.protocol, not args.free, args.hand, args.mask, settings, args.seed)
+    conditions = Conditions(
+        args.policy, args.protocol, not args.free, args.hand, args.mask, args.planner or "view", settings, args.seed
+    )
     folder = args.model or resource(SHIPPED)
     tried = tqdm(_attempts(args, folder, conditions), "grasps", args.instances, disable=args.quiet, dynamic_ncols=True)
     found = list(tried)
@@ -89,6 +94,7 @@ def _check(args: argparse.Namespace) -> None:
         ("--meshes", args.meshes, free, "--views free"),
         ("--views recorded --split random", recorded and args.split == "random", args.data, "--data"),
         ("--samples", args.samples, args.policy in ("best", "oracle"), "--policy best or oracle"),
+        ("--planner", args.planner, args.policy == "mean", "--policy mean"),
         ("--model", args.model, args.policy not in ("centroid", "mesh"), "a policy that asks a network"),
     )
     if args.out is not None and not args.out.parent.is_dir():

@@ -6,9 +6,11 @@ from pathlib import Path
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 
+SHIPPED = "models/r_cvae"  # folder of the weights that come with the package: what nodes and commands load by default
+
 
 def resource(relative: str) -> Path:
-    """Absolute path of a file or folder such as `config/hands/bh280.yaml` or `models/r_cvae`.
+    """Absolute path of a file or folder such as `config/hands/bh280.yaml` or SHIPPED.
 
     Raises:
         GmiError: FILE_NOT_FOUND with the places that were looked at.

@@ -4,11 +4,9 @@ from pathlib import Path
 
 import torch
 
-from gmi_ros.core.resources import resource
+from gmi_ros.core.resources import SHIPPED, resource
 from gmi_ros.learning import checkpoint
 from gmi_ros.learning.checkpoint import GraspModel
-
-SHIPPED = "models/r_cvae"  # the weights that come with the package, and that the node loads
 
 
 def load_model(folder: Path | None = None, threads: int = 2) -> GraspModel:

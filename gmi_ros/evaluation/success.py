@@ -17,6 +17,7 @@ from gmi_ros.evaluation.instances import Instance, free_instance
 from gmi_ros.evaluation.intervals import by_object
 from gmi_ros.evaluation.masks import EXACT, worsened
 from gmi_ros.evaluation.models import load_model
+from gmi_ros.evaluation.prediction import plan_along_view
 from gmi_ros.evaluation.processes import in_chunks
 from gmi_ros.hand.barrett import load_hand
 from gmi_ros.learning.model import GraspModel, GraspSamples
@@ -29,6 +30,7 @@ from gmi_ros.sim.scene import Physics
 from gmi_ros.sim.trial import GraspPlan
 
 POLICIES = BEST, MEAN, CENTROID, MESH, ORACLE = "best", "mean", "centroid", "mesh", "oracle"
+PLANNERS = VIEW, FREE = "view", "free"  # of policy `mean`
 _SEEDS = 2**63  # that there are
 _CHUNK = 8  # instances that a process is given at once
 # As far as the filters can be opened, for a network that has one prediction and no second choice.
@@ -42,9 +44,10 @@ _UNFILTERED = {
 class Conditions:
     """How grasps are chosen and tried.
 
-    policy: `best` executes the best of the filtered samples. `mean` executes the network's one prediction, also where
-    the filters would refuse it (Table III); only a hand that would be more than 0.1 m deep in table or object is not
-    moved, and counts as a failure, which it would be. `centroid` and `mesh` are what users would otherwise take
+    policy: `best` executes the best of the filtered samples. `mean` executes the network's one prediction, whatever the
+    filters say (Table III). planner: of `mean`, `view` brings the palm along the view (prediction.plan_along_view); with
+    `free` the wrist may turn as Eq. 7 likes, as that of all other grasps may, and only a hand that would be more than
+    0.1 m deep in table or object is not moved, and counts as a failure, which it would be. `centroid` and `mesh` are what users would otherwise take
     (baselines) and ask no network. `oracle` tries every grasp that `best` chooses from, at most settings.max_grasps of
     them, and counts where any holds. pinned: as protocols.judge_grasp. mask: how well the object is segmented, one of
     masks.MASKS.
@@ -55,12 +58,15 @@ class Conditions:
     pinned: bool = True
     hand: str = "bh280"
     mask: str = EXACT
+    planner: str = VIEW
     settings: SynthesisSettings = SynthesisSettings()
     seed: int = 1
 
     def __post_init__(self):
         if self.policy not in POLICIES:
             raise GmiError(ErrorCode.BAD_REQUEST, f"no policy {self.policy!r}: choose one of {', '.join(POLICIES)}")
+        if self.planner not in PLANNERS:
+            raise GmiError(ErrorCode.BAD_REQUEST, f"no planner {self.planner!r}: choose one of {', '.join(PLANNERS)}")
 
 
 @dataclass(frozen=True)
@@ -84,8 +90,8 @@ def attempt(instance: Instance, model: GraspModel, conditions: Conditions) -> At
     name, synthesis = instance.object_model.name, None
     frame = worsened(instance.frame(), conditions.mask, (conditions.seed + instance.number) % _SEEDS)
     try:
-        if conditions.policy in (CENTROID, MESH):
-            plans = [_baseline(instance, frame, conditions)]
+        if conditions.policy in (CENTROID, MESH) or (conditions.policy, conditions.planner) == (MEAN, VIEW):
+            plans = [_plan(instance, frame, model, conditions)]
         else:
             synthesis = _synthesis(frame, model, conditions, instance.number)
             plans = [plan_of(grasp, instance.camera.world_from_camera) for grasp in synthesis.grasps]
@@ -103,10 +109,12 @@ def attempt(instance: Instance, model: GraspModel, conditions: Conditions) -> At
     return Attempt(instance.number, name, synthesis, verdict, verdict.reason)
 
 
-def _baseline(instance: Instance, frame: Frame, conditions: Conditions) -> GraspPlan:
-    hand = load_hand(conditions.hand)
+def _plan(instance: Instance, frame: Frame, model: GraspModel, conditions: Conditions) -> GraspPlan:
+    hand, world_from_camera = load_hand(conditions.hand), instance.camera.world_from_camera
+    if conditions.policy == MEAN:
+        return plan_along_view(frame, model, world_from_camera, hand, conditions.settings)
     if conditions.policy == CENTROID:
-        return centroid_plan(frame, instance.camera.world_from_camera, hand, conditions.settings)
+        return centroid_plan(frame, world_from_camera, hand, conditions.settings)
     cell = cell_of(instance.object_model, Physics())
     cell.reset(instance.world_from_object)
     return mesh_plan(cell, np.random.default_rng([conditions.seed, instance.number]))

@@ -9,9 +9,9 @@ from PIL import Image
 from tqdm import tqdm
 
 from gmi_ros.core.errors import GmiError
-from gmi_ros.core.resources import resource
+from gmi_ros.core.resources import SHIPPED, resource
 from gmi_ros.evaluation.instances import Instance, free_instance
-from gmi_ros.evaluation.models import SHIPPED, load_model
+from gmi_ros.evaluation.models import load_model
 from gmi_ros.evaluation.success import Attempt, Conditions, attempt, plan_of
 from gmi_ros.report.data_pictures import column, film_strip, labelled
 from gmi_ros.sim.collect import TrialRecord, cell_of

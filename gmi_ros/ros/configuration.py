@@ -8,15 +8,13 @@ import torch
 from rclpy.node import Node
 
 from gmi_ros.core.errors import ErrorCode, GmiError
-from gmi_ros.core.resources import resource
+from gmi_ros.core.resources import SHIPPED, resource
 from gmi_ros.core.settings import SynthesisSettings
 from gmi_ros.hand.barrett import BarrettHand, load_hand
 from gmi_ros.learning.checkpoint import GraspModel, load
 from gmi_ros.ros.convert import Motion
 from gmi_ros.ros.settings import NO_POSE, NodeSettings, pose_of
 from gmi_ros.ros.transforms import Transforms
-
-MODEL = "models/r_cvae"
 
 
 @dataclass(frozen=True)
@@ -79,6 +77,6 @@ def bounded_motion(settings: NodeSettings, hand: BarrettHand) -> Motion:
 
 def _shipped_model() -> Path:
     try:
-        return resource(MODEL)
+        return resource(SHIPPED)
     except GmiError as error:
         raise GmiError(ErrorCode.WEIGHTS_MISSING, f"the package has no weights: {error.message}") from error

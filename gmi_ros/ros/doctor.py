@@ -12,7 +12,7 @@ import numpy as np
 
 from gmi_ros.core.arithmetic import REFERENCE, fingerprint
 from gmi_ros.core.errors import GmiError
-from gmi_ros.core.resources import resource
+from gmi_ros.core.resources import SHIPPED, resource
 from gmi_ros.ros import compat
 from gmi_ros.ros.delivery import measure_delivery
 
@@ -93,7 +93,7 @@ def _hand() -> tuple[bool, str]:
 def _weights(folder: Path | None) -> tuple[bool, str]:
     from gmi_ros.learning.checkpoint import load
 
-    folder = folder or resource("models/r_cvae")
+    folder = folder or resource(SHIPPED)
     model = load(folder)
     samples = model.sample(np.zeros((64, 64, 5), np.float32), 4, 1)
     return bool(np.isfinite(samples.contacts).all()), f"{model.hash} from {folder}"

@@ -7,10 +7,10 @@ import pytest
 
 from gmi_ros.core import poses
 from gmi_ros.core.errors import GmiError
-from gmi_ros.core.resources import resource
+from gmi_ros.core.resources import SHIPPED, resource
 from gmi_ros.evaluation.instances import free_instance
 from gmi_ros.evaluation.judged import load_judged
-from gmi_ros.evaluation.models import SHIPPED, load_model
+from gmi_ros.evaluation.models import load_model
 from gmi_ros.evaluation.own_trials import WRIST_OFFSET, OwnTrials, collect_own, main, try_own_grasps
 from gmi_ros.evaluation.recipes import camera_of, resting_pose
 from gmi_ros.experience.store import Store

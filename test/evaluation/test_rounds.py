@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from gmi_ros.core.errors import GmiError
-from gmi_ros.core.resources import resource
+from gmi_ros.core.resources import SHIPPED, resource
 from gmi_ros.evaluation import rounds
-from gmi_ros.evaluation.models import SHIPPED, load_model
+from gmi_ros.evaluation.models import load_model
 from gmi_ros.evaluation.rounds import Rounds, main, run_round, run_rounds
 from gmi_ros.learning.config import EvaluatorConfig, TrainingConfig
 from gmi_ros.sim.splits import objects_of

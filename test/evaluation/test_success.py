@@ -8,10 +8,10 @@ import pytest
 
 from gmi_ros.cli.main import main
 from gmi_ros.core.errors import GmiError
-from gmi_ros.core.resources import resource
+from gmi_ros.core.resources import SHIPPED, resource
 from gmi_ros.evaluation.instances import free_instance, recorded_instances
-from gmi_ros.evaluation.models import SHIPPED, load_model
-from gmi_ros.evaluation.success import MEAN, Conditions, attempt, free_attempts, recorded_attempts, summary
+from gmi_ros.evaluation.models import load_model
+from gmi_ros.evaluation.success import FREE, MEAN, Conditions, attempt, free_attempts, recorded_attempts, summary
 from gmi_ros.sim.splits import objects_of
 
 FOLDER = Path(resource(SHIPPED))
@@ -64,7 +64,7 @@ def test_recorded_instances_are_views_along_a_grasp_that_held():
 
 def test_the_one_prediction_is_executed_whatever_the_filters_say():
     """`mean` has no second choice, so that a filter's refusal may not hide how it would have ended."""
-    instances, conditions = recorded_instances([STORE], 8, seed=3), Conditions(policy=MEAN)
+    instances, conditions = recorded_instances([STORE], 8, seed=3), Conditions(policy=MEAN, planner=FREE)
     found = list(recorded_attempts(FOLDER, instances, conditions, workers=1))
     assert all(a.synthesis.n_samples == 1 and len(a.synthesis.grasps) <= 1 for a in found)
     assert sum(a.verdict is not None for a in found) >= 4
@@ -73,9 +73,19 @@ def test_the_one_prediction_is_executed_whatever_the_filters_say():
     assert [a.verdict for a in again] == [a.verdict for a in found]
 
 
+def test_a_prediction_along_the_view_is_always_tried():
+    instances = recorded_instances([STORE], 12, seed=3)
+    found = list(recorded_attempts(FOLDER, instances, Conditions(policy=MEAN), workers=1))
+    assert all(a.verdict is not None for a in found) and 3 <= sum(a.success for a in found) < 12
+    with pytest.raises(GmiError, match="no planner 'else'"):
+        Conditions(policy=MEAN, planner="else")
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
+        (["--planner", "free"], "--planner free needs --policy mean"),
+        (["--policy", "mesh", "--model", "x"], "--model x needs a policy that asks a network"),
         (["--protocol", "strict", "--free"], "--free needs --protocol lift"),
         (["--views", "recorded", "--noise"], "--noise needs --views free"),
         (["--data", "x.db"], "needs --views recorded"),

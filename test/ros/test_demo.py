@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from gmi_ros.core.errors import ErrorCode, GmiError
-from gmi_ros.core.resources import resource
+from gmi_ros.core.resources import SHIPPED, resource
 from gmi_ros.experience.store import Store
 from gmi_ros.hand.barrett import load_hand
 from gmi_ros.ros import children as children_room
@@ -39,7 +39,7 @@ def children_of(pid: int) -> list[int]:
 def model(weights):
     """The shipped weights where they are there, else the tiny ones."""
     try:
-        return resource("models/r_cvae")
+        return resource(SHIPPED)
     except GmiError:
         return Path(weights)
 

@@ -10,7 +10,7 @@ import pytest
 from rclpy.serialization import serialize_message
 
 from gmi_ros.core import poses
-from gmi_ros.core.resources import resource
+from gmi_ros.core.resources import SHIPPED, resource
 from gmi_ros.core.settings import SynthesisSettings
 from gmi_ros.evaluation.models import load_model
 from gmi_ros.experience.bag_writer import BagWriter
@@ -82,7 +82,7 @@ def test_the_small_bag_gives_what_the_node_answers(make_robot, tmp_path):
     sets = list(read_sets(bag))[shown]
     assert len(lines) == len(sets) >= 3
 
-    robot = make_robot(model=str(resource("models/r_cvae")), **PIPELINE)
+    robot = make_robot(model=str(resource(SHIPPED)), **PIPELINE)
     compared = 0
     for line, images in zip(lines, sets, strict=True):
         robot.show(set_to_frame(images))

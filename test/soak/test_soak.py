@@ -16,7 +16,7 @@ import pytest
 from disturbances import SLOP_S, Ring, fate
 
 from gmi_ros.core.errors import ErrorCode, GmiError
-from gmi_ros.core.resources import resource
+from gmi_ros.core.resources import SHIPPED, resource
 from gmi_ros.core.settings import SynthesisSettings
 from gmi_ros.core.version import version
 from gmi_ros.evaluation.bench import frame_ring
@@ -64,7 +64,7 @@ class Offline:
         self._ring, self._seed = ring, seed
         self._synthesis = SynthesisSettings()
         self._hand = load_hand(settings.hand)
-        self._model = load_model(resource("models/r_cvae"), self._synthesis.inference_threads)
+        self._model = load_model(resource(SHIPPED), self._synthesis.inference_threads)
         self._motion = bounded_motion(settings, self._hand)
 
     def response(self, request: SynthesizeGrasp.Request, number: int, stamp_ns: int) -> SynthesizeGrasp.Response:
