@@ -44,7 +44,7 @@ _CHUNK = 4  # views that a process is given at once
 class OwnTrials:
     """What is tried of each view.
 
-    seed: of views, samples and errors. samples: drawn from the network. tried: of those that pass the filters, half of
+    first: the number of the first of split `practice`'s objects. seed: of views, samples and errors. samples: drawn from the network. tried: of those that pass the filters, half of
     them the best, the others at random. repeats: trials of each with an error of the wrist. noise: see every second view
     with a Kinect's noise. pinned: hold the object while the hand closes.
     """
@@ -55,6 +55,7 @@ class OwnTrials:
     repeats: int = 5
     noise: bool = True
     pinned: bool = True
+    first: int = 0
 
     def __post_init__(self):
         bounds = {"samples": (1, 4096), "tried": (1, MOST_TRIED), "repeats": (0, 1000), "seed": (1, 2**31 - 1)}
@@ -178,7 +179,7 @@ def collect_own(
     if split in TEST_SPLITS:
         raise GmiError(ErrorCode.BAD_REQUEST, f"objects of {split} are for testing: nothing may learn from them")
     model_hash = load_model(folder, 1).hash
-    objects = practice_objects(views) if split == PRACTICE else objects_of(split)
+    objects = practice_objects(views, wanted.first) if split == PRACTICE else objects_of(split)
     with Store(out, "rw") as store:
         begun = 0
         for episode in store.episodes(split=split):

@@ -29,6 +29,7 @@ from gmi_ros.sim.splits import PRACTICE, objects_of
 
 TRIALS, MODEL, DEV, CURVE = "trials.db", "model", "dev.json", "rounds.json"
 _SEED = 1003  # of the own trials of round 0: seeds of other collections are small
+_NEW_OBJECTS = 10_000  # from the objects of one round to those of the next
 _DEV_SEED = 4001
 
 
@@ -64,7 +65,7 @@ def run_round(number: int, folder: Path, wanted: Rounds, cache: Path | None, wor
         return json.loads((here / DEV).read_text())
     here.mkdir(parents=True, exist_ok=True)
     policy = before if number > 1 else wanted.generator
-    tried = OwnTrials(seed=_SEED + number, samples=wanted.samples, tried=8)
+    tried = OwnTrials(_SEED + number, wanted.samples, tried=8, first=(number - 1) * _NEW_OBJECTS)
     told = collect_own(here / TRIALS, policy, PRACTICE, wanted.views, tried, workers, progress)
 
     trials = [folder / f"round_{i}" / TRIALS for i in range(1, number + 1)]

@@ -41,13 +41,13 @@ def objects_of(split: str, n_random: int = 100) -> tuple[ObjectModel, ...]:
     return tuple(make_object(name, index) for name, index in names)
 
 
-def practice_objects(n: int) -> tuple[ObjectModel, ...]:
-    """Objects to learn from by trying, each a new one: further ones of the training classes in turn, and between them as
-    many composites. None is in a split."""
+def practice_objects(n: int, first: int = 0) -> tuple[ObjectModel, ...]:
+    """Objects number `first` and on to learn from by trying, each a new one: further ones of the training classes in
+    turn, and between them as many composites. None is in a split."""
     classes = class_names()
     return tuple(
         make_object(RANDOM, _PRACTICE_COMPOSITE + k // 2)
         if k % 2
         else make_object(classes[k // 2 % len(classes)], _PRACTICE_INDEX + k // 2 // len(classes))
-        for k in range(n)
+        for k in range(first, first + n)
     )

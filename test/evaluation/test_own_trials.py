@@ -110,7 +110,7 @@ def test_practice_objects_are_in_no_split():
     practised = practice_objects(60)
     assert len({o.name for o in practised}) == 60
     assert not {o.name for o in practised} & {o.name for split in SPLITS for o in objects_of(split)}
-    assert [o.name for o in practice_objects(20)] == [o.name for o in practised[:20]]
+    assert [o.name for o in practice_objects(20, 10)] == [o.name for o in practised[10:30]]
 
 
 def test_all_candidates_of_a_pose_are_seen_by_the_same_cameras(tmp_path):
