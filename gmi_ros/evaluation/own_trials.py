@@ -165,9 +165,19 @@ def _displaced(plan: GraspPlan, offset: np.ndarray, turn: np.ndarray) -> GraspPl
 
 
 def collect_own(
-    out: Path, folder: Path, split: str, views: int, wanted: OwnTrials, workers: int = 2, progress=True
+    out: Path,
+    folder: Path,
+    split: str,
+    views: int,
+    wanted: OwnTrials,
+    workers: int = 2,
+    progress: bool = True,
+    held_out: bool = False,
 ) -> dict:
     """Try the network's grasps of so many views into a store; one that was begun with the same is continued.
+
+    Args:
+        held_out: of a test split, to measure with: the loaders of training data refuse such a store.
 
     Returns:
         trials, successes, held_share (mean hold_share) and views (of the store, with at least one trial).
@@ -176,7 +186,7 @@ def collect_own(
         GmiError: BAD_REQUEST for a test split, or a store begun with another network or seed; the folder's and the
             store's errors.
     """
-    if split in TEST_SPLITS:
+    if split in TEST_SPLITS and not held_out:
         raise GmiError(ErrorCode.BAD_REQUEST, f"objects of {split} are for testing: nothing may learn from them")
     model_hash = load_model(folder, 1).hash
     objects = practice_objects(views, wanted.first) if split == PRACTICE else objects_of(split)
@@ -209,10 +219,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Try a network's own grasps of simulated objects, and keep what came of them."""
     parser = argparse.ArgumentParser(prog="python -m gmi_ros.evaluation.own_trials", description=main.__doc__)
     parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="folder of the weights")
-    choices = [PRACTICE, *(s for s in SPLITS if s not in TEST_SPLITS)]
     parser.add_argument(
-        "--split", default=PRACTICE, choices=choices, help="default: practice, new objects all the time"
+        "--split", default=PRACTICE, choices=[PRACTICE, *SPLITS], help="default: practice, new objects all the time"
     )
+    parser.add_argument("--held-out", action="store_true", help="of a test split: to measure with, not to learn from")
     parser.add_argument("--views", type=int, required=True, metavar="N", help="objects in turn, one view each time")
     parser.add_argument("--samples", type=int, default=64, metavar="N", help="drawn for each view (default: 64)")
     parser.add_argument("--tried", type=int, default=16, metavar="N", help="of a view's grasps (default: 16)")
@@ -226,7 +236,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.error("--views and --workers must be at least 1")
     try:
         wanted = OwnTrials(args.seed, args.samples, args.tried, args.repeats, pinned=not args.free)
-        told = collect_own(args.out, args.model, args.split, args.views, wanted, args.workers)
+        told = collect_own(args.out, args.model, args.split, args.views, wanted, args.workers, held_out=args.held_out)
     except GmiError as error:
         raise SystemExit(f"own_trials: {error}") from error
     except KeyboardInterrupt:

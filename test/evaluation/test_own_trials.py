@@ -138,7 +138,7 @@ def test_own_grasps_are_judged_in_their_view(store):
         (["--views", "0"], "at least 1"),
         (["--views", "2", "--tried", "65"], "tried must be in"),
         (["--views", "2", "--repeats", "-1"], "repeats must be in"),
-        (["--views", "2", "--split", "similar"], "invalid choice"),
+        (["--views", "2", "--split", "similar"], "for testing"),
         (["--views", "2", "--model", "/nowhere"], "is not a folder"),
     ],
 )
