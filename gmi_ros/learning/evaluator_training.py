@@ -1,5 +1,6 @@
 """Training of the evaluator: cross-entropy of how trials ended, as planned and with errors of the wrist."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from gmi_ros.learning.run import Run
 from gmi_ros.learning.spec import HELD, SHARE
 
 _OWN_WEIGHT = 4  # how many times as often an image with shares is drawn: they are fewer, and what will be ranked
+_OFFSET, _TURN = 0.002, math.radians(1.5)  # how far hands are moved while training, standard deviations [m], [rad]
 _MIRROR = np.diag([1.0, -1.0, 1.0])  # along {O}'s y, and along the y of a finger's frame
 
 
@@ -59,6 +61,25 @@ def mirrored(images: Tensor, fingers: Tensor, which: Tensor) -> tuple[Tensor, Te
     other = torch.cat([flip @ other[..., :3] @ flip, flip @ other[..., 3:]], dim=-1)
     images = torch.where(which[:, None, None, None], images.flip(3), images)
     return images, torch.where(which[:, None, None, None, None], other, fingers)
+
+
+def displaced(fingers: Tensor, generator: torch.Generator) -> Tensor:
+    """Every hand of fingers (m, n, 3, 3, 4) moved a little as a whole, so little that it ends as it did: without, the
+    network tells hands apart that no simulation would, and the best-ranked is often the luckiest."""
+    m, n = fingers.shape[:2]
+    normal = torch.randn(2, m, n, 3, generator=generator, device=fingers.device)
+    turn = torch.linalg.matrix_exp(_TURN * _skew(normal[0]))[:, :, None]  # (m, n, 1, 3, 3)
+    origins = fingers[..., 3]
+    middle = origins.mean(dim=2, keepdim=True)
+    moved = (turn @ (origins - middle)[..., None])[..., 0] + middle + _OFFSET * normal[1][:, :, None]
+    return torch.cat([turn @ fingers[..., :3], moved[..., None]], dim=-1)
+
+
+def _skew(vectors: Tensor) -> Tensor:
+    """(..., 3, 3) of vectors (..., 3): what a cross product with them does."""
+    x, y, z = vectors.unbind(-1)
+    zero = torch.zeros_like(x)
+    return torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1).unflatten(-1, (3, 3))
 
 
 class _Objective(nn.Module):
@@ -104,7 +125,8 @@ class _EvaluatorRun(Run):
         rows = np.stack([rng.choice(self._rows[i], self._per_image) for i in images])
         pixels, distance, fingers, held, share = self._tensors(images, rows)
         which = torch.rand(n, generator=generator, device=self.device) < self.config.mirrored
-        return *_swapped(pixels, distance, fingers, which), held, share
+        pixels, fingers = mirrored(pixels, fingers, which)
+        return pixels, distance, displaced(fingers, generator), held, share
 
     def _tensors(self, images: np.ndarray, rows: np.ndarray) -> tuple[Tensor, ...]:
         data = self.data
@@ -137,11 +159,6 @@ class _EvaluatorRun(Run):
 
     def card(self, result: dict) -> str:
         return evaluator_card(self.config, self.data, result)
-
-
-def _swapped(pixels: Tensor, distance: Tensor, fingers: Tensor, which: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    pixels, fingers = mirrored(pixels, fingers, which)
-    return pixels, distance, fingers
 
 
 def _by_image(image_index: np.ndarray, n_images: int) -> list[np.ndarray]:

@@ -1,6 +1,7 @@
 """The evaluator: what it sees, what it is blind to, how it is trained and how well its probabilities are judged."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from gmi_ros.core.observation import WINDOW_M
 from gmi_ros.learning import checkpoint
 from gmi_ros.learning.config import EvaluatorConfig, TrainingConfig
 from gmi_ros.learning.evaluator import EvaluatorNetwork, GraspEvaluator
-from gmi_ros.learning.evaluator_training import cross_entropy, mirrored, train_evaluator
+from gmi_ros.learning.evaluator_training import cross_entropy, displaced, mirrored, train_evaluator
 from gmi_ros.learning.judged import JudgedData
 from gmi_ros.learning.metrics import area_under_roc, calibration_error
 from gmi_ros.learning.spec import HELD, SHARE
@@ -130,6 +131,19 @@ def test_a_mirrored_scene_is_a_scene():
     torch.testing.assert_close(once[1][1], fingers[1])
     torch.testing.assert_close(torch.linalg.det(once[1][..., :3]), torch.ones(3, 4, 3))
     torch.testing.assert_close(once[1][0, :, 0, :, 3], fingers[0, :, 1, :, 3] * torch.tensor([1.0, -1.0, 1.0]))
+
+
+def test_hands_are_displaced_as_a_whole_and_a_little():
+    fingers = some_fingers(np.random.default_rng(0), 40, 50)
+    moved = displaced(fingers, torch.Generator().manual_seed(1))
+    turn = moved[..., :3] @ fingers[..., :3].transpose(-1, -2)
+    torch.testing.assert_close(turn, turn[:, :, :1].expand_as(turn), atol=1e-5, rtol=0)  # one turn for all fingers
+    angles = torch.arccos(((turn[:, :, 0].diagonal(dim1=-2, dim2=-1).sum(-1) - 1) / 2).clamp(-1, 1))
+    assert math.degrees(angles.square().mean().sqrt()) == pytest.approx(1.5 * math.sqrt(3), rel=0.05)
+    middle = (moved[..., 3] - fingers[..., 3]).mean(dim=2)
+    assert middle.std().item() == pytest.approx(0.002, rel=0.05)
+    sides = [f[..., 3] - f[..., [1, 2, 0], :, 3] for f in (fingers, moved)]
+    torch.testing.assert_close(sides[0].norm(dim=-1), sides[1].norm(dim=-1), atol=1e-5, rtol=1e-4)
 
 
 def test_cross_entropy_of_known_probabilities():

@@ -168,7 +168,9 @@ def test_model_samples_are_the_same_bits_whatever_came_before():
         assert getattr(first, name).tobytes() == getattr(again, name).tobytes()
     assert first.log_density(np.arange(9)).tobytes() == again.log_density(np.arange(9)).tobytes()
     assert not np.array_equal(first.contacts, other.contacts)
-    assert first.contacts.shape == first.normals.shape == (9, 3, 3) and first.log_density(np.array([3, 1])).shape == (2,)
+    assert first.contacts.shape == first.normals.shape == (9, 3, 3) and first.log_density(np.array([3, 1])).shape == (
+        2,
+    )
     assert first.log_density(np.array([], int)).shape == (0,)
     np.testing.assert_allclose(np.linalg.norm(first.normals, axis=-1), 1, atol=1e-12)
 
