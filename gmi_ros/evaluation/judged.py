@@ -26,7 +26,8 @@ def load_judged(
     held_out: bool = False,
     cache: Path | None = None,
 ) -> JudgedData:
-    """The trials of these stores that came to close the hand.
+    """The trials of these stores that came to close the hand, and own grasps that did not because something was in the way,
+    which no filter saw.
 
     A random candidate that held is recorded as seen along its approach, one that failed as seen from anywhere: whoever
     learned from those views would learn the views. So all candidates of one resting pose are seen from where its failures
@@ -66,12 +67,12 @@ def load_judged(
 
 
 def _closings(path: Path) -> list[Episode]:
-    """The episodes of a store whose hand closed, and of which we know where."""
+    """The episodes of a store of which we know where the hand closed, or would have closed."""
     with Store(path) as store:
         return [
             e
             for e in store.episodes()
-            if e.reason not in (COLLIDED, DIVERGED)
+            if e.reason not in ((DIVERGED,) if e.model_hash else (COLLIDED, DIVERGED))
             and e.joints is not None
             and e.camera_from_palm is not None
             and "observation_missing" not in (e.recipe or {})
