@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 
-SHIPPED = "models/r_cvae"  # folder of the weights that come with the package: what nodes and commands load by default
+SHIPPED = "models/best"  # folder of the weights that come with the package: what nodes and commands load by default
 
 
 def resource(relative: str) -> Path:
