@@ -81,8 +81,10 @@ class EvaluatorConfig(Settings):
     """Sizes of the evaluator, which looks at the plane that each finger closes in."""
 
     across: int = setting(3, "layers of points across a finger's plane", 1, 16)
-    along: int = setting(12, "points along the finger", 2, 64)
-    up: int = setting(9, "points away from the palm", 2, 64)
+    along: int = setting(14, "points along the finger", 2, 64)
+    up: int = setting(10, "points away from the palm", 2, 64)
+    lowest: float = setting(0.05, "height of the first of these above the finger's frame [m]", -0.1, 0.3)
+    highest: float = setting(0.17, "height of the last [m]", 0.0, 0.4)
     filters: tuple[int, ...] = setting((32, 48), "filters of each convolution over them", 1, 1024)
     finger_units: int = setting(192, "hidden units of a finger", 1, 8192)
     finger_features: int = setting(64, "what a finger tells of itself", 1, 8192)

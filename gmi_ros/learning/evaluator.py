@@ -18,8 +18,8 @@ from gmi_ros.learning.config import EvaluatorConfig
 from gmi_ros.learning.spatial import seen_at
 from gmi_ros.learning.spec import IMAGE_SHAPE
 
-# The grid in a finger's frame [m] (BarrettHand.knuckle_frames): across its plane, along the finger, away from the palm.
-_ACROSS, _ALONG, _UP = (-0.014, 0.014), (-0.06, 0.15), (0.02, 0.17)
+# The grid in a finger's frame [m] (BarrettHand.knuckle_frames): across its plane and along the finger.
+_ACROSS, _ALONG = (-0.014, 0.014), (-0.06, 0.15)
 _NEAR, _FAR = 0.02, 0.1  # lengths that tell touching from passing, and where in the hand the object is [m]
 _CHANNELS = 3  # of a point: near, far, mask
 
@@ -42,7 +42,11 @@ class EvaluatorNetwork(nn.Module):
             )  # fmt: skip
         lines = [
             torch.linspace(*ends, n) if n > 1 else torch.zeros(1)
-            for ends, n in ((_ACROSS, config.across), (_ALONG, config.along), (_UP, config.up))
+            for ends, n in (
+                (_ACROSS, config.across),
+                (_ALONG, config.along),
+                ((config.lowest, config.highest), config.up),
+            )
         ]
         across, along, up = torch.meshgrid(*lines, indexing="ij")
         self.register_buffer("grid", torch.stack([along, across, up], dim=-1).reshape(-1, 3), persistent=False)
