@@ -4,7 +4,7 @@ import hashlib
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,6 +28,7 @@ from gmi_ros.learning.spec import HELD, SHARE
 if TYPE_CHECKING:  # torch is for the processes that run the network
     from gmi_ros.learning.model import GraspModel
 
+_STRIDE = 0x9E3779B97F4A7C15  # from the seed of one batch of samples to the next
 STAGES = ("frame", "observe", "sample", "wrist", "filter_rank")
 
 
@@ -76,7 +77,8 @@ def synthesize(
 ) -> Synthesis:
     """Grasps for one object of a frame: object frame, observation, samples, Eq. 7, filters, ranking.
 
-    The same frame, model, settings and seed give the same grasps to the bit.
+    Where an evaluator doubts even the best (settings.sure_score), more samples are drawn, settings.max_batches times
+    n_samples at most. The same frame, model, settings and seed give the same grasps to the bit.
 
     Args:
         label: of the object in the mask; 0 = the largest.
@@ -96,6 +98,49 @@ def synthesize(
         obstacles = np.concatenate([cloud, clutter_points(frame, found, table, surface)])
     with _timed(stages, "observe"):
         observation = observe(frame, found)
+    observation_id = f"{frame.stamp_ns:x}-{found.label}-{_digest(observation)}"
+    scene = _Scene(observation, table, surface, obstacles, output_from_camera, observation_id)
+    answer = _drawn(scene, model, hand, settings, seed, stages)
+    for batch in range(1, settings.max_batches):
+        if model.evaluator is None or (answer.grasps and answer.grasps[0].score >= settings.sure_score):
+            break
+        more = _drawn(scene, model, hand, settings, (seed + batch * _STRIDE) % 2**63, stages)
+        answer = _together(answer, more, settings)
+    return answer
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """What is made of a frame once, whatever is sampled. obstacles: (m, 3) [m] observed points, camera's frame."""
+
+    observation: Observation
+    table: Table | None
+    surface: cKDTree
+    obstacles: np.ndarray
+    output_from_camera: np.ndarray
+    observation_id: str
+
+
+def _together(first: Synthesis, second: Synthesis, settings: SynthesisSettings) -> Synthesis:
+    """Two answers of one scene as one; a remedy only where neither has a grasp."""
+    ranked = sorted([*first.grasps, *second.grasps], key=lambda grasp: -grasp.score)[: settings.max_grasps]
+    rejected = {reason: count + second.rejected[reason] for reason, count in first.rejected.items()}
+    remedy = None if ranked else second.remedy or first.remedy
+    n_samples = first.n_samples + second.n_samples
+    return replace(first, grasps=ranked, rejected=rejected, n_samples=n_samples, remedy=remedy)
+
+
+def _drawn(
+    scene: _Scene,
+    model: "GraspModel",
+    hand: BarrettHand,
+    settings: SynthesisSettings,
+    seed: int,
+    stages: dict[str, float],
+) -> Synthesis:
+    """The answer from one batch of samples."""
+    observation, table = scene.observation, scene.table
+    found, output_from_camera = observation.object_frame, scene.output_from_camera
     with _timed(stages, "sample"):
         samples = model.sample(observation.image, settings.n_samples, seed)
     with _timed(stages, "wrist"):
@@ -115,7 +160,7 @@ def synthesize(
         lowest = tip_height(hand, camera_from_palm, wrist.joints, table)  # (n,) [m]
         if table is not None:
             lowest = np.minimum(lowest, table.height(contacts).min(axis=1))
-        off_surface = np.median(surface.query(contacts)[0], axis=1)  # (n,) [m]
+        off_surface = np.median(scene.surface.query(contacts)[0], axis=1)  # (n,) [m]
         contacts = poses.transform_points(output_from_camera, contacts)
         separation = np.linalg.norm(contacts[:, [0, 0, 1]] - contacts[:, [1, 2, 2]], axis=2)  # (n, 3)
         approach = camera_from_palm[:, :3, 2] @ _wanted_approach(settings.approach_axis, output_from_camera)  # (n,)
@@ -140,7 +185,7 @@ def synthesize(
         )
         # What needs the distances to the cloud, for those alone that have come so far.
         left = first.kept
-        posture = clear_posture(hand, camera_from_palm[left], wrist.joints[left], obstacles, table, settings)
+        posture = clear_posture(hand, camera_from_palm[left], wrist.joints[left], scene.obstacles, table, settings)
         second = sift(
             [
                 _at_least("hand_below_table", posture.hand_height, "table_clearance"),
@@ -157,14 +202,14 @@ def synthesize(
         else:
             fingers = wrist.frame_from_palm[free, None] @ hand.knuckle_frames(wrist.joints[free])  # (k, 3, 4, 4)
             distance = float(found.camera_from_object[2, 3])
-            hold, score = ranking(model.evaluator.probabilities(observation.image, distance, fingers))
+            plane = None if table is None else table.seen_from(found.camera_from_object)
+            hold, score = ranking(model.evaluator.probabilities(observation.image, distance, plane, fingers))
         third = sift([_at_least("score", score, "min_score")], settings)
         best = third.kept[np.argsort(-score[third.kept], kind="stable")[: settings.max_grasps]]
         log_density = samples.log_density(free[best])
-        observation_id = f"{frame.stamp_ns:x}-{found.label}-{_digest(observation)}"
         grasps = [
             Grasp(
-                grasp_id=f"{observation_id}-{seed:x}-{i}",
+                grasp_id=f"{scene.observation_id}-{seed:x}-{i}",
                 label=found.label,
                 contacts=samples.contacts[i],
                 normals=samples.normals[i],
@@ -192,7 +237,7 @@ def synthesize(
         settings.n_samples,
         seed,
         model.hash,
-        observation_id,
+        scene.observation_id,
         third.remedy or second.remedy or first.remedy,
     )
 
@@ -236,4 +281,4 @@ def _back_off(camera_from_palm: np.ndarray, distance: float) -> np.ndarray:
 def _timed(stages: dict[str, float], name: str) -> Iterator[None]:
     start = time.perf_counter()
     yield
-    stages[name] = (time.perf_counter() - start) * 1e3
+    stages[name] = stages.get(name, 0.0) + (time.perf_counter() - start) * 1e3

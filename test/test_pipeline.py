@@ -150,3 +150,39 @@ def test_ids_name_what_was_seen(frame):
     darker = dataclasses.replace(frame, rgb=frame.rgb // 2)
     assert synthesize(darker, Repeats(), HAND, seed=3).observation_id != first.observation_id
     assert synthesize(frame, Repeats(), HAND, seed=4).observation_id == first.observation_id
+
+
+class Doubts:
+    """An evaluator that finds every grasp as likely as it was told."""
+
+    def __init__(self, probability):
+        self.probability = probability
+
+    def probabilities(self, image, distance, table, fingers):
+        assert table.shape == (4,) and fingers.shape[1:] == (3, 4, 4) and 0.2 < distance < 2
+        return np.full((len(fingers), 2), self.probability)
+
+
+def ranked_by(probability):
+    model = Repeats()
+    model.evaluator = Doubts(probability)
+    return model
+
+
+def test_a_doubtful_best_grasp_makes_it_draw_again(frame):
+    settings = SynthesisSettings(n_samples=16, max_grasps=8, sure_score=0.8, max_batches=3)
+    sure = synthesize(frame, ranked_by(0.9), HAND, settings, seed=3)
+    doubtful, again = (synthesize(frame, ranked_by(0.5), HAND, settings, seed=3) for _ in range(2))
+    assert sure.n_samples == 16 and doubtful.n_samples == 48
+    assert sum(doubtful.rejected.values()) <= 48 and len(doubtful.grasps) == 8
+    assert len({g.grasp_id for g in doubtful.grasps}) == 8
+    assert [g.grasp_id for g in again.grasps] == [g.grasp_id for g in doubtful.grasps]
+    assert doubtful.grasps[0].hold_probability == doubtful.grasps[0].score == 0.5
+    # Without an evaluator there is nothing to doubt.
+    plain = synthesize(frame, Repeats(), HAND, settings, seed=3)
+    assert plain.n_samples == 16 and np.isnan(plain.grasps[0].hold_probability)
+
+
+def test_a_least_score_is_a_probability_with_an_evaluator(frame):
+    refused = synthesize(frame, ranked_by(0.5), HAND, SynthesisSettings(n_samples=16, min_score=0.7), seed=3)
+    assert not refused.grasps and refused.rejected["score"] > 0 and "min_score <= 0.5" in refused.message

@@ -43,7 +43,9 @@ def run(args: argparse.Namespace) -> Report:
     kind = EvaluatorConfig if judging else NETWORKS[config.model].config_type
     config = replace(config, network=options.settings_from(args, kind))
     if judging:
-        options.refuse_idle(("--within", args.within or None, False, "a grasp model: an evaluator learns from every trial"))
+        options.refuse_idle(
+            ("--within", args.within or None, False, "a grasp model: an evaluator learns from every trial")
+        )
         trials = pairs.load_trials(args)
         data = train_evaluator(config, trials, args.out, resume=not args.restart, progress=not args.quiet)
         text = f"area under the ROC {data['val_auc']:.3f} on objects not trained on"

@@ -34,6 +34,10 @@ class Table:
         """Height [m] of points (..., 3) above the table."""
         return points @ self.normal - self.offset
 
+    def seen_from(self, camera_from_frame: np.ndarray) -> np.ndarray:
+        """(4,) normal and offset [m] of the plane in another frame, whose pose (4, 4) in the camera's is given."""
+        return np.append(self.normal @ camera_from_frame[:3, :3], self.offset - self.normal @ camera_from_frame[:3, 3])
+
 
 def given_table(plane: tuple[float, ...], output_from_camera: np.ndarray) -> Table:
     """The table of a plane a, b, c, d with ax + by + cz + d = height above it [m] in the output frame."""

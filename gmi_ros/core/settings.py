@@ -40,6 +40,14 @@ class SynthesisSettings(Settings):
     """How `synthesize()` turns one frame into ranked grasps."""
 
     n_samples: int = setting(64, "grasps drawn from the network for each frame", 1, 4096, live=True)
+    sure_score: float = setting(
+        0.85,
+        "score of the best grasp below which as many are drawn again, where an evaluator ranks",
+        0.0,
+        1.0,
+        live=True,
+    )
+    max_batches: int = setting(2, "how often they are drawn at most", 1, 64, live=True)
     max_grasps: int = setting(10, "grasps returned, best first", 1, 4096, live=True)
     min_mask_pixels: int = setting(30, "smallest mask that is an object [px]", 3, 1_000_000, live=True)
     depth_erosion_px: int = setting(1, "mask pixels at its edge whose depth is not trusted", 0, 20, live=True)
@@ -111,5 +119,6 @@ class SynthesisSettings(Settings):
             raise GmiError(ErrorCode.BAD_SETTING, message)
         if any(self.table_plane) and math.hypot(*self.table_plane[:3]) < _LEAST_LENGTH:
             raise GmiError(
-                ErrorCode.BAD_SETTING, f"table_plane must be a b c d with a normal a b c of at least {_LEAST_LENGTH}, got {self.table_plane}"
+                ErrorCode.BAD_SETTING,
+                f"table_plane must be a b c d with a normal a b c of at least {_LEAST_LENGTH}, got {self.table_plane}",
             )

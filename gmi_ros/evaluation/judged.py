@@ -56,6 +56,7 @@ def load_judged(
     image_index = np.array([number[view.observation_id] for view, _, _ in judged])
     return JudgedData(
         **images_of(views, {m.name: m for m in meshes}, workers, progress, cache),
+        table=np.stack([_table(view) for view in views]).astype(np.float32),
         distance=np.array([view.camera_from_object[2, 3] for view in views], np.float32),
         image_index=image_index,
         fingers=fingers[:, :, :3].astype(np.float32),
@@ -88,6 +89,14 @@ def _candidates(scene: list[Episode]) -> list[tuple[Episode, Episode, np.ndarray
         camera_from_world = poses.inverse(camera_of(view).world_from_camera)
         found += [(view, e, camera_from_world @ camera_of(e).world_from_camera) for e in scene if e.view == 0]
     return found
+
+
+def _table(view: Episode) -> np.ndarray:
+    """(4,) normal and offset in {O} of a simulation's table, which is z = 0 of the world."""
+    if view.recipe is None:
+        return np.full(4, np.nan)
+    world_from_o = camera_of(view).world_from_camera @ view.camera_from_object.astype(float)
+    return np.append(world_from_o[2, :3], -world_from_o[2, 3])
 
 
 def _o_from_palm(view: Episode, episode: Episode, view_from_own: np.ndarray) -> np.ndarray:

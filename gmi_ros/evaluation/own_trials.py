@@ -89,7 +89,7 @@ def _of_views(
 
 def try_own_grasps(instance: Instance, model: GraspModel, split: str, wanted: OwnTrials) -> list[Episode]:
     """One episode for each grasp tried; none where the frame is refused or no grasp passes the filters."""
-    settings = replace(SynthesisSettings(), n_samples=wanted.samples, max_grasps=wanted.samples)
+    settings = SynthesisSettings(n_samples=wanted.samples, max_grasps=wanted.samples, max_batches=1)
     try:
         synthesis = synthesize(
             instance.frame(), model, load_hand(), settings, seed=_first_seed(wanted.seed, instance.number)

@@ -2,7 +2,7 @@
 candidates."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def judge_views(
     folder: Path, objects: Sequence[ObjectModel], n: int, tried: int, samples: int, seed: int, workers: int = 2
 ) -> Iterator[Judged | None]:
     """Try at most `tried` of the filtered grasps of each of n free views; None for a view without a grasp."""
-    settings = replace(SynthesisSettings(), n_samples=samples, max_grasps=samples)
+    settings = SynthesisSettings(n_samples=samples, max_grasps=samples, max_batches=1)
     return in_chunks(partial(_judge, folder, objects, settings, tried, seed), range(n), _CHUNK, workers)
 
 
@@ -124,9 +124,9 @@ def candidates_summary(evaluator: GraspEvaluator, data: JudgedData) -> dict:
         image = data.image_index[rows[0]]
         fingers = np.zeros((len(rows), 3, 4, 4))
         fingers[:, :, :3], fingers[..., 3, 3] = data.fingers[rows], 1
-        told[rows] = evaluator.probabilities(data.images(np.array([image]))[0], float(data.distance[image]), fingers)[
-            :, 0
-        ]
+        told[rows] = evaluator.probabilities(
+            data.images(np.array([image]))[0], float(data.distance[image]), data.table[image], fingers
+        )[:, 0]
     return {
         "candidates": len(data),
         "held": float(data.held.mean()),

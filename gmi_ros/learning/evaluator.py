@@ -6,6 +6,7 @@ truncated distances that volumetric mapping keeps (Curless and Levoy 1996), alon
 moves with the hand: a wrist that is 5 mm off sees other distances, and nothing has to be learned about poses.
 """
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -22,6 +23,7 @@ from gmi_ros.learning.spec import IMAGE_SHAPE
 _ACROSS, _ALONG = (-0.014, 0.014), (-0.06, 0.15)
 _NEAR, _FAR = 0.02, 0.1  # lengths that tell touching from passing, and where in the hand the object is [m]
 _CHANNELS = 3  # of a point: near, far, mask
+_POSE = 12 + 5  # numbers: of a finger's frame, and of how it stands on the table
 
 
 class EvaluatorNetwork(nn.Module):
@@ -51,12 +53,13 @@ class EvaluatorNetwork(nn.Module):
         across, along, up = torch.meshgrid(*lines, indexing="ij")
         self.register_buffer("grid", torch.stack([along, across, up], dim=-1).reshape(-1, 3), persistent=False)
 
-    def forward(self, images: Tensor, distance: Tensor, fingers: Tensor) -> Tensor:
+    def forward(self, images: Tensor, distance: Tensor, table: Tensor, fingers: Tensor) -> Tensor:
         """Logits (m, n, 2) of n grasps for each of m images.
 
         Args:
             images: (m, 5, 64, 64) in the units of `Observation.image`. distance: (m,) [m] of {O}'s origin along the
-                optical axis. fingers: (m, n, 3, 3, 4) poses [m] in {O} of the frames of F1, F2, F3.
+                optical axis. table: (m, 4) normal and offset of the plane under the object in {O}, NaN where it is not
+                known. fingers: (m, n, 3, 3, 4) poses [m] in {O} of the frames of F1, F2, F3.
         """
         n = fingers.shape[1]
         points = self.grid @ fingers[..., :3].transpose(-1, -2) + fingers[..., None, :, 3]  # (m, n, 3, g, 3)
@@ -69,7 +72,9 @@ class EvaluatorNetwork(nn.Module):
         near = torch.tanh(behind / _NEAR).masked_fill(outside, -1.0)
         far = (behind / _FAR).clamp(-2.0, 2.0).masked_fill(outside, -1.0)
         seen = torch.stack([near, far, mask.masked_fill(outside, 0.0)], dim=-2)  # (m, n, 3, channels, g)
-        poses = (fingers * fingers.new_tensor([1.0, 1.0, 1.0, 1.0 / _FAR])).flatten(3)  # (m, n, 3, 12)
+        poses = torch.cat(
+            [(fingers * fingers.new_tensor([1.0, 1.0, 1.0, 1.0 / _FAR])).flatten(3), _stands(fingers, table)], -1
+        )
         told = [
             self.finger(seen[:, :, :2], poses[:, :, :2]).flatten(2),  # F1 and F2
             self.thumb(seen[:, :, 2], poses[:, :, 2]),
@@ -77,8 +82,19 @@ class EvaluatorNetwork(nn.Module):
         return self.joined(torch.cat(told, dim=-1))
 
 
+def _stands(fingers: Tensor, table: Tensor) -> Tensor:
+    """How each finger's frame stands on the table (m, n, 3, 5): where up is in it, how high its origin is, and a 1; zeros
+    where the table is not known. A fingertip that is 3 mm lower may hold what it would slide off."""
+    known = torch.isfinite(table).all(dim=-1)[:, None, None, None]  # (m, 1, 1, 1)
+    up = table[:, None, None, :3, None]  # (m, 1, 1, 3, 1)
+    turned = (fingers[..., :3].transpose(-1, -2) @ up)[..., 0]
+    height = (fingers[..., 3] * up[..., 0]).sum(dim=-1, keepdim=True) - table[:, None, None, 3:]
+    told = torch.cat([turned, height / _FAR, torch.ones_like(height)], dim=-1)
+    return torch.where(known, told, torch.zeros_like(told))
+
+
 class _Finger(nn.Module):
-    """What the plane of a finger (..., channels, points) and its pose (..., 12) tell, (..., told)."""
+    """What the plane of a finger (..., channels, points) and its pose (..., _POSE) tell, (..., told)."""
 
     def __init__(self, config: EvaluatorConfig):
         super().__init__()
@@ -90,7 +106,7 @@ class _Finger(nn.Module):
         self.look = nn.Sequential(*layers, nn.Flatten())
         places = ((config.along + 1) // 2) * ((config.up + 1) // 2)
         self.tell = nn.Sequential(
-            nn.Linear(sizes[-1] * places + 12, config.finger_units), nn.ReLU(), nn.Dropout(config.unit_dropout / 2),
+            nn.Linear(sizes[-1] * places + _POSE, config.finger_units), nn.ReLU(), nn.Dropout(config.unit_dropout / 2),
             nn.Linear(config.finger_units, config.finger_features), nn.ReLU(),
         )  # fmt: skip
 
@@ -106,12 +122,14 @@ class GraspEvaluator:
         self._network = network.eval().requires_grad_(False).to(device)
         self._device, self.hash = device, weights_hash
 
-    def probabilities(self, image: np.ndarray, distance: float, fingers: np.ndarray) -> np.ndarray:
+    def probabilities(
+        self, image: np.ndarray, distance: float, table: np.ndarray | None, fingers: np.ndarray
+    ) -> np.ndarray:
         """(n, 2): of each grasp that it holds as planned, and with an error of the wrist.
 
         Args:
             image: (64, 64, 5), as `Observation.image` gives it. distance: of {O}'s origin along the optical axis [m].
-            fingers: (n, 3, 4, 4) poses [m] in {O} of the hand's knuckle frames.
+            table: (4,) normal and offset [m] of the plane under the object in {O}, or None. fingers: (n, 3, 4, 4) poses [m] in {O} of the hand's knuckle frames.
 
         Raises:
             GmiError: BAD_REQUEST for wrong shapes or numbers that are not finite.
@@ -128,6 +146,7 @@ class GraspEvaluator:
             logits = self._network(
                 pixels.permute(0, 3, 1, 2),
                 torch.tensor([distance], dtype=torch.float32, device=self._device),
+                torch.tensor([[math.nan] * 4 if table is None else table.tolist()], device=self._device),
                 torch.from_numpy(np.ascontiguousarray(fingers[None, ..., :3, :], np.float32)).to(self._device),
             )
             return torch.sigmoid(logits)[0].cpu().numpy().astype(float)

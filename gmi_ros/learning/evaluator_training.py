@@ -53,14 +53,15 @@ def cross_entropy(logits: Tensor, held: Tensor, share: Tensor) -> Tensor:
     return total / (held.numel() + known.sum())
 
 
-def mirrored(images: Tensor, fingers: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
-    """Images (m, 5, 64, 64) and fingers (m, n, 3, 3, 4) as a mirror along {O}'s y shows them, F1 and F2 exchanged, where
-    `which` (m,) says so."""
+def mirrored(images: Tensor, table: Tensor, fingers: Tensor, which: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Images (m, 5, 64, 64), table (m, 4) and fingers (m, n, 3, 3, 4) as a mirror along {O}'s y shows them, F1 and F2
+    exchanged, where `which` (m,) says so."""
     flip = torch.as_tensor(_MIRROR, dtype=fingers.dtype, device=fingers.device)
     other = fingers[:, :, [1, 0, 2]]
     other = torch.cat([flip @ other[..., :3] @ flip, flip @ other[..., 3:]], dim=-1)
     images = torch.where(which[:, None, None, None], images.flip(3), images)
-    return images, torch.where(which[:, None, None, None, None], other, fingers)
+    table = torch.where(which[:, None], table * table.new_tensor([1.0, -1.0, 1.0, 1.0]), table)
+    return images, table, torch.where(which[:, None, None, None, None], other, fingers)
 
 
 def displaced(fingers: Tensor, generator: torch.Generator) -> Tensor:
@@ -87,9 +88,11 @@ class _Objective(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, images: Tensor, distance: Tensor, fingers: Tensor, held: Tensor, share: Tensor) -> tuple:
+    def forward(
+        self, images: Tensor, distance: Tensor, table: Tensor, fingers: Tensor, held: Tensor, share: Tensor
+    ) -> tuple:
         """The loss twice, and 0 for the KL term that there is none of."""
-        loss = cross_entropy(self.network(images, distance, fingers), held, share)
+        loss = cross_entropy(self.network(images, distance, table, fingers), held, share)
         return loss, loss, torch.zeros_like(loss)
 
 
@@ -123,15 +126,15 @@ class _EvaluatorRun(Run):
         n = max(1, self.share // self._per_image)
         images = rng.choice(self._train_images, n, p=self._chance)
         rows = np.stack([rng.choice(self._rows[i], self._per_image) for i in images])
-        pixels, distance, fingers, held, share = self._tensors(images, rows)
+        pixels, distance, table, fingers, held, share = self._tensors(images, rows)
         which = torch.rand(n, generator=generator, device=self.device) < self.config.mirrored
-        pixels, fingers = mirrored(pixels, fingers, which)
-        return pixels, distance, displaced(fingers, generator), held, share
+        pixels, table, fingers = mirrored(pixels, table, fingers, which)
+        return pixels, distance, table, displaced(fingers, generator), held, share
 
     def _tensors(self, images: np.ndarray, rows: np.ndarray) -> tuple[Tensor, ...]:
         data = self.data
         pixels = torch.from_numpy(data.images(images)).permute(0, 3, 1, 2)
-        arrays = (data.distance[images], data.fingers[rows], data.held[rows], data.share[rows])
+        arrays = (data.distance[images], data.table[images], data.fingers[rows], data.held[rows], data.share[rows])
         return tuple(t.to(self.device) for t in (pixels, *(torch.from_numpy(a.astype(np.float32)) for a in arrays)))
 
     def validate(self) -> Tensor:
@@ -142,8 +145,8 @@ class _EvaluatorRun(Run):
         total, count, told, held = 0.0, 0, [], []
         for image in self._validation_images:
             rows = self._rows[image]
-            pixels, distance, fingers, ended, share = self._tensors(np.array([image]), rows[None])
-            logits = self.state.network(pixels, distance, fingers)
+            pixels, distance, table, fingers, ended, share = self._tensors(np.array([image]), rows[None])
+            logits = self.state.network(pixels, distance, table, fingers)
             judged = len(rows) + int(np.isfinite(self.data.share[rows]).sum())
             total, count = total + cross_entropy(logits, ended, share).item() * judged, count + judged
             told.append(logits[0, :, HELD].cpu().numpy())

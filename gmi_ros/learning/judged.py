@@ -14,7 +14,8 @@ class JudgedData(ImageArrays):
     """n trials over m images.
 
     rgb: (m, 64, 64, 3) uint8. depth: (m, 64, 64) float16 or float32 [m], relative to the object. mask: (m, 64, 64) bool.
-    distance: (m,) [m] of {O}'s origin along the optical axis. image_index: (n,). fingers: (n, 3, 3, 4) float32, the poses [m] in
+    distance: (m,) [m] of {O}'s origin along the optical axis. table: (m, 4), the plane that the object rests
+    on in {O}, normal and offset as core.cloud.Table, NaN where it is not known. image_index: (n,). fingers: (n, 3, 3, 4) float32, the poses [m] in
     {O} of the frames in whose xz-planes F1, F2, F3 close (BarrettHand.knuckle_frames). held: (n,) bool, as planned. share: (n,) of the trials with errors of the
     wrist that held, NaN where there were none. object_id, scene_id: (n,) int.
 
@@ -26,6 +27,7 @@ class JudgedData(ImageArrays):
     depth: np.ndarray
     mask: np.ndarray
     distance: np.ndarray
+    table: np.ndarray
     image_index: np.ndarray
     fingers: np.ndarray
     held: np.ndarray
@@ -36,7 +38,7 @@ class JudgedData(ImageArrays):
     def __post_init__(self):
         m, n, side = len(self.rgb), len(self.held), (IMAGE_SIZE, IMAGE_SIZE)
         shapes = {
-            "rgb": (m, *side, 3), "depth": (m, *side), "mask": (m, *side), "distance": (m,), "image_index": (n,),
+            "rgb": (m, *side, 3), "depth": (m, *side), "mask": (m, *side), "distance": (m,), "table": (m, 4), "image_index": (n,),
             "fingers": (n, 3, 3, 4), "share": (n,), "object_id": (n,), "scene_id": (n,),
         }  # fmt: skip
         for name, shape in shapes.items():

@@ -7,17 +7,20 @@ import numpy as np
 import pytest
 import torch
 
+from gmi_ros.core import poses
+from gmi_ros.core.cloud import Table
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.observation import WINDOW_M
 from gmi_ros.learning import checkpoint
 from gmi_ros.learning.config import EvaluatorConfig, TrainingConfig
-from gmi_ros.learning.evaluator import EvaluatorNetwork, GraspEvaluator
+from gmi_ros.learning.evaluator import EvaluatorNetwork, GraspEvaluator, _stands
 from gmi_ros.learning.evaluator_training import cross_entropy, displaced, mirrored, train_evaluator
 from gmi_ros.learning.judged import JudgedData
 from gmi_ros.learning.metrics import area_under_roc, calibration_error
 from gmi_ros.learning.spec import HELD, SHARE
 
 TINY = EvaluatorConfig(across=1, along=4, up=3, filters=(8,), finger_units=16, finger_features=8, hand_units=16)
+UNKNOWN = torch.full((1, 4), torch.nan)  # table
 CONFIG = TrainingConfig(
     model="evaluator", network=TINY, batch_size=32, grasps_per_image=4, max_epochs=12, learning_rate=5e-3, device="cpu",
     mirrored=0.5, validation_fraction=0.2,
@@ -39,7 +42,8 @@ def toy_trials(n_images=60, per_image=8, seed=0) -> JudgedData:
     image_index = np.repeat(np.arange(n_images), per_image)
     return JudgedData(
         rgb=np.zeros((n_images, 64, 64, 3), np.uint8), depth=depth, mask=depth < 0,
-        distance=np.full(n_images, 0.7, np.float32), image_index=image_index, fingers=fingers, held=held,
+        distance=np.full(n_images, 0.7, np.float32),
+        table=np.tile(np.float32([-1, 0, 0, -0.05]), (n_images, 1)), image_index=image_index, fingers=fingers, held=held,
         share=share.astype(np.float32), object_id=image_index // 4, scene_id=image_index,
     )  # fmt: skip
 
@@ -62,7 +66,9 @@ def test_it_learns_what_can_be_seen(trained):
     evaluator, data = checkpoint.load_evaluator(folder), toy_trials(40, seed=9)
     fingers = np.zeros((len(data), 3, 4, 4))
     fingers[:, :, :3], fingers[..., 3, 3] = data.fingers, 1
-    told = evaluator.probabilities(data.images(np.array([0]))[0], 0.7, fingers)  # all images are the same
+    told = evaluator.probabilities(
+        data.images(np.array([0]))[0], 0.7, data.table[0], fingers
+    )  # all images are the same
     assert ((told[:, HELD] > 0.5) == data.held).mean() > 0.8
     assert told[data.held, SHARE].mean() < told[data.held, HELD].mean()  # it forgives less
 
@@ -95,8 +101,8 @@ def test_what_it_sees_moves_with_the_hand():
     there = []
     network.finger.look.register_forward_hook(lambda _, given, made: there.append(made))
     with torch.inference_mode():
-        network(image, torch.tensor([0.7]), fingers)
-        network(image.roll((-2, 3), (2, 3)), torch.tensor([0.7]), moved)
+        network(image, torch.tensor([0.7]), UNKNOWN, fingers)
+        network(image.roll((-2, 3), (2, 3)), torch.tensor([0.7]), UNKNOWN, moved)
     assert seen is network.finger.look
     torch.testing.assert_close(there[0], there[1], atol=1e-5, rtol=1e-4)
 
@@ -114,7 +120,7 @@ def test_a_point_is_compared_with_what_its_ray_meets():
     fingers = torch.zeros(1, 1, 3, 3, 4)
     fingers[..., 0, 3], fingers[..., 1, 3] = behind, y
     with torch.inference_mode():
-        network(image, torch.tensor([distance]), fingers)
+        network(image, torch.tensor([distance]), UNKNOWN, fingers)
     near = told[0][0, 0, 0, 0]
     assert torch.allclose(near, torch.tanh(torch.tensor(-1.0)), atol=0.05), near
 
@@ -124,13 +130,30 @@ def test_a_mirrored_scene_is_a_scene():
     rng = np.random.default_rng(0)
     images, fingers = torch.rand(3, 5, 64, 64), some_fingers(rng, 3, 4)
     which = torch.tensor([True, False, True])
-    once = mirrored(images, fingers, which)
+    table = torch.randn(3, 4)
+    once = mirrored(images, table, fingers, which)
     twice = mirrored(*once, which)
-    torch.testing.assert_close(twice[0], images)
-    torch.testing.assert_close(twice[1], fingers)
-    torch.testing.assert_close(once[1][1], fingers[1])
-    torch.testing.assert_close(torch.linalg.det(once[1][..., :3]), torch.ones(3, 4, 3))
-    torch.testing.assert_close(once[1][0, :, 0, :, 3], fingers[0, :, 1, :, 3] * torch.tensor([1.0, -1.0, 1.0]))
+    for part, given in zip(twice, (images, table, fingers), strict=True):
+        torch.testing.assert_close(part, given)
+    torch.testing.assert_close(once[2][1], fingers[1])
+    torch.testing.assert_close(torch.linalg.det(once[2][..., :3]), torch.ones(3, 4, 3))
+    torch.testing.assert_close(once[2][0, :, 0, :, 3], fingers[0, :, 1, :, 3] * torch.tensor([1.0, -1.0, 1.0]))
+    # How high a finger is above the table does not change, whichever finger it is now.
+    torch.testing.assert_close(_stands(once[2], once[1])[0, :, [1, 0, 2], 3], _stands(fingers, table)[0, ..., 3])
+
+
+def test_how_a_finger_stands_on_the_table():
+    rng = np.random.default_rng(4)
+    fingers, frame = some_fingers(rng, 1, 6), some_fingers(rng, 1, 1)[0, 0, 0].double().numpy()
+    camera_from_o = np.vstack([frame, [0, 0, 0, 1]])
+    table = Table(np.array([0.0, -0.6, -0.8]), -0.5)
+    told = _stands(fingers, torch.from_numpy(table.seen_from(camera_from_o))[None].float())
+    points = poses.transform_points(camera_from_o, fingers[0, :, :, :, 3].reshape(-1, 3).double().numpy())
+    np.testing.assert_allclose(told[0, ..., 3].reshape(-1), table.height(points) / 0.1, atol=1e-5)
+    up = fingers[..., :3] @ told[..., :3, None]  # back in {O}
+    expected = torch.from_numpy(table.normal @ camera_from_o[:3, :3]).float().expand(1, 6, 3, 3)
+    torch.testing.assert_close(up[..., 0], expected, atol=1e-5, rtol=0)
+    assert not _stands(fingers, UNKNOWN).any()
 
 
 def test_hands_are_displaced_as_a_whole_and_a_little():
@@ -172,16 +195,12 @@ def test_calibration_error():
 def test_bad_input_is_named():
     evaluator, image = GraspEvaluator(EvaluatorNetwork(TINY), ""), np.zeros((64, 64, 5), np.float32)
     good = np.tile(np.eye(4), (2, 3, 1, 1))
-    assert evaluator.probabilities(image, 0.7, good).shape == (2, 2)
-    assert evaluator.probabilities(image, 0.7, good[:0]).shape == (0, 2)
-    for bad in (
-        (image[:5], 0.7, good),
-        (image, 0.7, good[:, :2]),
-        (image, float("nan"), good),
-        (image + np.inf, 0.7, good),
-    ):
+    assert evaluator.probabilities(image, 0.7, None, good).shape == (2, 2)
+    assert evaluator.probabilities(image, 0.7, None, good[:0]).shape == (0, 2)
+    bads = ((image[:5], 0.7, good), (image, 0.7, good[:, :2]), (image, float("nan"), good), (image + np.inf, 0.7, good))
+    for pixels, distance, fingers in bads:
         with pytest.raises(GmiError) as caught:
-            evaluator.probabilities(*bad)
+            evaluator.probabilities(pixels, distance, None, fingers)
         assert caught.value.code == ErrorCode.BAD_REQUEST
     with pytest.raises(GmiError, match="at least 2"):
         train_evaluator(CONFIG, toy_trials(4), "unused", progress=False)
