@@ -12,11 +12,11 @@ from itertools import pairwise
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.observation import WINDOW_M
 from gmi_ros.learning.config import EvaluatorConfig
-from gmi_ros.learning.spatial import seen_at
 from gmi_ros.learning.spec import IMAGE_SHAPE
 
 # The grid in a finger's frame [m] (BarrettHand.knuckle_frames): across its plane and along the finger.
@@ -51,7 +51,7 @@ class EvaluatorNetwork(nn.Module):
             )
         ]
         across, along, up = torch.meshgrid(*lines, indexing="ij")
-        self.register_buffer("grid", torch.stack([along, across, up], dim=-1).reshape(-1, 3), persistent=False)
+        self.register_buffer("grid", torch.stack([along, across, up, torch.ones_like(up)]).flatten(1), persistent=False)
 
     def forward(self, images: Tensor, distance: Tensor, table: Tensor, fingers: Tensor) -> Tensor:
         """Logits (m, n, 2) of n grasps for each of m images.
@@ -61,14 +61,17 @@ class EvaluatorNetwork(nn.Module):
                 optical axis. table: (m, 4) normal and offset of the plane under the object in {O}, NaN where it is not
                 known. fingers: (m, n, 3, 3, 4) poses [m] in {O} of the frames of F1, F2, F3.
         """
-        n = fingers.shape[1]
-        points = self.grid @ fingers[..., :3].transpose(-1, -2) + fingers[..., None, :, 3]  # (m, n, 3, g, 3)
-        # The window is cut at the object's distance: what stands before or behind it is seen off the axes of {O}.
-        scale = distance[:, None, None, None] / (distance[:, None, None, None] + points[..., 0]).clamp(min=0.05)
-        place = torch.stack([points[..., 0], points[..., 1] * scale, points[..., 2] * scale], dim=-1)
-        depth, mask = seen_at(images[:, 3:5], place.flatten(1, 3)).unflatten(1, (n, 3, -1)).unbind(-1)
-        behind = points[..., 0] - depth
-        outside = place[..., 1:].abs().amax(dim=-1) > WINDOW_M / 2
+        x, y, z = (fingers @ self.grid).unbind(dim=-2)  # (m, n, 3, g) each
+        # The window is cut at the object's distance: what stands before or behind it is seen off the axes of {O}. Columns run
+        # against y and rows against z, from -1 to 1 across the window.
+        distance = distance[:, None, None, None]
+        scale = distance * (-2 / WINDOW_M) / (distance + x).clamp(min=0.05)
+        column, row = y * scale, z * scale
+        place = torch.stack([column, row], dim=-1).flatten(1, 2)  # (m, n 3, g, 2)
+        found = functional.grid_sample(images[:, 3:5], place, "bilinear", "border", align_corners=False)
+        depth, mask = found.unflatten(2, x.shape[1:3]).unbind(dim=1)
+        behind = x - depth
+        outside = torch.maximum(column.abs(), row.abs()) > 1
         near = torch.tanh(behind / _NEAR).masked_fill(outside, -1.0)
         far = (behind / _FAR).clamp(-2.0, 2.0).masked_fill(outside, -1.0)
         seen = torch.stack([near, far, mask.masked_fill(outside, 0.0)], dim=-2)  # (m, n, 3, channels, g)
