@@ -44,9 +44,10 @@ _CHUNK = 4  # views that a process is given at once
 class OwnTrials:
     """What is tried of each view.
 
-    first: the number of the first of split `practice`'s objects. seed: of views, samples and errors. samples: drawn from the network. tried: of those that pass the filters, half of
+    seed: of views, samples and errors. samples: drawn from the network. tried: of those that pass the filters, half of
     them the best, the others at random. repeats: trials of each with an error of the wrist. noise: see every second view
-    with a Kinect's noise. pinned: hold the object while the hand closes.
+    with a Kinect's noise. pinned: hold the object while the hand closes. first: the number of the first of split
+    `practice`'s objects.
     """
 
     seed: int = 1
@@ -228,14 +229,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--tried", type=int, default=16, metavar="N", help="of a view's grasps (default: 16)")
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="with errors of the wrist (default: 5)")
     parser.add_argument("--seed", type=int, default=1, help="of views, samples and errors (default: 1)")
+    parser.add_argument("--first", type=int, default=0, metavar="K", help="practice with object K and on (default: 0)")
     parser.add_argument("--free", action="store_true", help="do not hold the object while the hand closes")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the store; continued if there")
     parser.add_argument("--workers", type=int, default=2, metavar="W", help="processes (default: 2)")
     args = parser.parse_args(argv)
     if min(args.views, args.workers) < 1:
         parser.error("--views and --workers must be at least 1")
+    if args.first < 0:
+        parser.error(f"--first must be at least 0, got {args.first}")
     try:
-        wanted = OwnTrials(args.seed, args.samples, args.tried, args.repeats, pinned=not args.free)
+        wanted = OwnTrials(args.seed, args.samples, args.tried, args.repeats, pinned=not args.free, first=args.first)
         told = collect_own(args.out, args.model, args.split, args.views, wanted, args.workers, held_out=args.held_out)
     except GmiError as error:
         raise SystemExit(f"own_trials: {error}") from error
