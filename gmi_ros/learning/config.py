@@ -89,6 +89,8 @@ class EvaluatorConfig(Settings):
     finger_units: int = setting(192, "hidden units of a finger", 1, 8192)
     finger_features: int = setting(64, "what a finger tells of itself", 1, 8192)
     hand_units: int = setting(192, "hidden units of the whole hand", 1, 8192)
+    context_features: int = setting(32, "what the whole window tells; 0: nothing", 0, 8192)
+    context_filters: tuple[int, ...] = setting((16, 32, 32), "of its convolutions, each of which halves the window", 1)
     unit_dropout: float = setting(0.2, "part of the hidden units left out while training", 0.0, 0.9)
 
 

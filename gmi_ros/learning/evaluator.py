@@ -3,7 +3,8 @@
 Where a finger meets the object, and how, is decided in the plane that it moves in. So a grid of points is laid into that
 plane of every grasp, and each point is told how far it is behind or before the surface that is seen there: a slice of the
 truncated distances that volumetric mapping keeps (Curless and Levoy 1996), along the camera's rays. What it looks at
-moves with the hand: a wrist that is 5 mm off sees other distances, and nothing has to be learned about poses.
+moves with the hand: a wrist that is 5 mm off sees other distances, and nothing has to be learned about poses. What the
+object is as a whole (how heavy its far end, how deep its hidden side) is told by the window, which is looked at once.
 """
 
 import math
@@ -37,8 +38,9 @@ class EvaluatorNetwork(nn.Module):
         with torch.random.fork_rng(devices=[]):  # torch's own initialisation, the global generator left alone
             torch.manual_seed(seed)
             self.finger, self.thumb = _Finger(config), _Finger(config)
+            self.context = _Context(config) if config.context_features else None
             self.joined = nn.Sequential(
-                nn.Linear(3 * config.finger_features, config.hand_units), nn.ReLU(), nn.Dropout(config.unit_dropout),
+                nn.Linear(3 * config.finger_features + config.context_features, config.hand_units), nn.ReLU(), nn.Dropout(config.unit_dropout),
                 nn.Linear(config.hand_units, config.hand_units), nn.ReLU(), nn.Dropout(config.unit_dropout),
                 nn.Linear(config.hand_units, 2),
             )  # fmt: skip
@@ -82,18 +84,51 @@ class EvaluatorNetwork(nn.Module):
             self.finger(seen[:, :, :2], poses[:, :, :2]).flatten(2),  # F1 and F2
             self.thumb(seen[:, :, 2], poses[:, :, 2]),
         ]
+        if self.context is not None:
+            told.append(self.context(images[:, 3:5], table)[:, None].expand(-1, fingers.shape[1], -1))
         return self.joined(torch.cat(told, dim=-1))
 
 
 def _stands(fingers: Tensor, table: Tensor) -> Tensor:
     """How each finger's frame stands on the table (m, n, 3, 5): where up is in it, how high its origin is, and a 1; zeros
     where the table is not known. A fingertip that is 3 mm lower may hold what it would slide off."""
-    known = torch.isfinite(table).all(dim=-1)[:, None, None, None]  # (m, 1, 1, 1)
+    known = _known(table)[:, None, None]  # (m, 1, 1, 1)
     up = table[:, None, None, :3, None]  # (m, 1, 1, 3, 1)
     turned = (fingers[..., :3].transpose(-1, -2) @ up)[..., 0]
     height = (fingers[..., 3] * up[..., 0]).sum(dim=-1, keepdim=True) - table[:, None, None, 3:]
     told = torch.cat([turned, height / _FAR, torch.ones_like(height)], dim=-1)
     return torch.where(known, told, torch.zeros_like(told))
+
+
+def _known(table: Tensor) -> Tensor:
+    """Which of the tables (m, 4) are known, (m, 1)."""
+    return torch.isfinite(table).all(dim=-1, keepdim=True)
+
+
+class _Context(nn.Module):
+    """What the whole window, depth and mask (m, 2, 64, 64), and the table under it (m, 4) tell, (m, context_features)."""
+
+    def __init__(self, config: EvaluatorConfig):
+        super().__init__()
+        layers: list[nn.Module] = []
+        for inputs, outputs in pairwise((2, *config.context_filters)):
+            layers += [nn.Conv2d(inputs, outputs, 3, stride=2, padding=1), nn.ReLU()]
+        self.look = nn.Sequential(*layers, nn.Flatten())
+        side = IMAGE_SHAPE[0]
+        for _ in config.context_filters:
+            side = (side + 1) // 2
+        self.tell = nn.Sequential(
+            nn.Dropout(config.unit_dropout),
+            nn.Linear(config.context_filters[-1] * side**2 + 5, config.context_features),
+            nn.ReLU(),
+        )  # fmt: skip
+
+    def forward(self, window: Tensor, table: Tensor) -> Tensor:
+        depth, mask = window.unbind(dim=1)
+        looked = self.look(torch.stack([(depth / _FAR).clamp(-2.0, 2.0), mask], dim=1))
+        known = _known(table)
+        under = torch.where(known, table * table.new_tensor([1.0, 1.0, 1.0, 1.0 / _FAR]), torch.zeros_like(table))
+        return self.tell(torch.cat([looked, under, known.to(looked.dtype)], dim=-1))
 
 
 class _Finger(nn.Module):

@@ -19,7 +19,10 @@ from gmi_ros.learning.judged import JudgedData
 from gmi_ros.learning.metrics import area_under_roc, calibration_error
 from gmi_ros.learning.spec import HELD, SHARE
 
-TINY = EvaluatorConfig(across=1, along=4, up=3, filters=(8,), finger_units=16, finger_features=8, hand_units=16)
+TINY = EvaluatorConfig(
+    across=1, along=4, up=3, filters=(8,), finger_units=16, finger_features=8, hand_units=16, context_features=4,
+    context_filters=(4, 4),
+)  # fmt: skip
 UNKNOWN = torch.full((1, 4), torch.nan)  # table
 CONFIG = TrainingConfig(
     model="evaluator", network=TINY, batch_size=32, grasps_per_image=4, max_epochs=12, learning_rate=5e-3, device="cpu",
