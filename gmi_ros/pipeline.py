@@ -197,16 +197,16 @@ def _drawn(
         rows = second.kept  # of left
         free = left[rows]  # of the samples
         if model.evaluator is None:
-            hold = np.full(len(free), np.nan)
-            score = settings.density_weight * samples.log_density(free) - settings.residual_weight * residual[free]
+            hold, log_density = np.full(len(free), np.nan), samples.log_density(free)
+            score = settings.density_weight * log_density - settings.residual_weight * residual[free]
         else:
+            log_density = np.full(len(free), np.nan)
             fingers = wrist.frame_from_palm[free, None] @ hand.knuckle_frames(wrist.joints[free])  # (k, 3, 4, 4)
             distance = float(found.camera_from_object[2, 3])
             plane = None if table is None else table.seen_from(found.camera_from_object)
             hold, score = ranking(model.evaluator.probabilities(observation.image, distance, plane, fingers))
         third = sift([_at_least("score", score, "min_score")], settings)
         best = third.kept[np.argsort(-score[third.kept], kind="stable")[: settings.max_grasps]]
-        log_density = samples.log_density(free[best])
         grasps = [
             Grasp(
                 grasp_id=f"{scene.observation_id}-{seed:x}-{i}",
@@ -221,11 +221,11 @@ def _drawn(
                 finger_speed=posture.finger_speed[row],
                 residual=wrist.residual[i],
                 status=WristStatus(int(wrist.status[i])),
-                log_density=float(log_density[place]),
+                log_density=float(log_density[k]),
                 hold_probability=float(hold[k]),
                 score=float(score[k]),
             )
-            for place, (k, row, i) in enumerate((int(k), int(rows[k]), int(free[k])) for k in best)
+            for k, row, i in ((int(k), int(rows[k]), int(free[k])) for k in best)
         ]
     return Synthesis(
         observation,

@@ -26,7 +26,8 @@ class Grasp:
     joints: (4,) [rad] spread, f1, f2, f3 at contact. joints_open: (4,) at the pre-grasp.
     finger_start: (3,) [s] after the closing begins. finger_speed: (3,) [rad/s] of the inner joints.
     residual: (3,) [m] of Eq. 7 per finger, from the centre of the fingertip's rounded end (BarrettHand.touching) to
-    where it must be to touch: contact + its radius along the normal. log_density: nats, standardised units.
+    where it must be to touch: contact + its radius along the normal.
+    log_density: nats, standardised units; NaN where an evaluator ranks instead.
     hold_probability: that the grasp holds, by the evaluator; NaN without one. score: what grasps are ranked by, larger
     is better: with an evaluator its mean probability as planned and with an error of the wrist, without one the weighted
     log density and residual of the settings.

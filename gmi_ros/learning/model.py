@@ -22,7 +22,7 @@ class GraspSamples:
 
     contacts: (n, 3, 3) [m], normals: (n, 3, 3) unit outward, row i of each is finger F(i+1).
     log_density: of rows (k,) int gives (k,) nats in standardised units, Eq. 5 over the z drawn for these samples; made when
-    it is asked for, since where an evaluator ranks only the best are told it.
+    it is asked for, since where an evaluator ranks nobody does.
     """
 
     contacts: np.ndarray

@@ -22,10 +22,15 @@ def grasp_data(grasp: Grasp) -> dict:
         "finger_speed": grasp.finger_speed.tolist(),
         "residual_m": grasp.residual.tolist(),
         "status": grasp.status.name.lower(),
-        "log_density": float(grasp.log_density),
-        "hold_probability": None if np.isnan(grasp.hold_probability) else float(grasp.hold_probability),
+        "log_density": _known(grasp.log_density),
+        "hold_probability": _known(grasp.hold_probability),
         "score": float(grasp.score),
     }
+
+
+def _known(number: float) -> float | None:
+    """JSON has no NaN."""
+    return None if np.isnan(number) else float(number)
 
 
 def answer_data(synthesis: Synthesis) -> dict:

@@ -132,7 +132,7 @@ def test_a_grasp_goes_there_and_back_whatever_the_frame(draw, weights, target):
                      "finger_start", "finger_speed", "residual"):  # fmt: skip
             np.testing.assert_allclose(getattr(back, name), getattr(grasp, name), atol=1e-12)
         for name in ("grasp_id", "label", "status", "log_density", "score"):
-            assert getattr(back, name) == getattr(grasp, name)
+            np.testing.assert_equal(getattr(back, name), getattr(grasp, name))
         wrist, mount = convert.pose_matrix(message.wrist_pose), convert.pose_matrix(message.mount_pose)
         mount_from_palm = poses.from_xyzw(np.array([0, 0, 0.1]), np.array([0, 0, 1.0, 0]))
         np.testing.assert_allclose(mount @ mount_from_palm, wrist, atol=1e-12)
