@@ -22,7 +22,7 @@ from gmi_ros.ros.live_store import GB, LiveStore
 from gmi_ros.ros.node_main import run_node
 from gmi_ros.ros.recorder_health import RecorderHealth
 from gmi_ros.ros.settings import RecorderSettings
-from gmi_ros.ros.verdicts import JudgeService, Verdict
+from gmi_ros.ros.judging import JudgeService, Judgement
 
 _TICK = 0.1  # [s] between two looks at what waits
 
@@ -49,7 +49,7 @@ class ExperienceRecorder(Node):
         self._health = RecorderHealth(
             self.get_fully_qualified_name().lstrip("/"), self.ledger, self.store, self.statistics
         )
-        self._inbox: queue.SimpleQueue[GraspOutcome | Observation | Verdict | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[GraspOutcome | Observation | Judgement | None] = queue.SimpleQueue()
         self._recorded = self.create_publisher(Recorded, "~/recorded", qos.retained(qos.OUTCOMES_KEPT))
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._frames: FrameWriter | None = None

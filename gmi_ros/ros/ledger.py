@@ -13,7 +13,7 @@ from gmi_ros.ros.diagnostics import Statistics
 from gmi_ros.ros.live_store import LiveStore
 from gmi_ros.ros.pairing import Pairing
 from gmi_ros.ros.settings import RecorderSettings
-from gmi_ros.ros.verdicts import Verdict
+from gmi_ros.ros.judging import Judgement
 
 STORE_FAULTS = (ErrorCode.STORE_UNWRITABLE, ErrorCode.STORE_CORRUPT, ErrorCode.FILE_NOT_FOUND)
 _LATEST = 3  # stored outcomes that a refusal names
@@ -41,7 +41,7 @@ class Ledger:
         self._settings, self._store = settings, store
         self._statistics, self._logger, self._on_recorded = statistics, logger, on_recorded
         self._pairing = Pairing(settings.pair_timeout, settings.most_waiting)
-        self._verdicts: list[Verdict] = []  # not committed yet, in the order in which they came
+        self._judgements: list[Judgement] = []  # not committed yet, in the order in which they came
         self._latest: deque[str] = deque(maxlen=_LATEST)
         self._next_try = float("-inf")
         self._fault_code = ErrorCode.OK
@@ -49,33 +49,33 @@ class Ledger:
 
     def __len__(self) -> int:
         """Outcomes and verdicts that wait to be committed."""
-        return len(self._pairing) + len(self._verdicts)
+        return len(self._pairing) + len(self._judgements)
 
     @property
     def waiting(self) -> int:
         """Outcomes that wait to be stored."""
         return len(self._pairing)
 
-    def take(self, message: Observation | GraspOutcome | Verdict, now: float) -> None:
+    def take(self, message: Observation | GraspOutcome | Judgement, now: float) -> None:
         """Sort in what came; nothing is written before `settle`."""
         if isinstance(message, Observation):
             self._pairing.observed(message)
         elif isinstance(message, GraspOutcome):
             self._take_outcome(message, now)
-        elif len(self._verdicts) >= self._settings.most_waiting:
-            message.tell(ErrorCode.BUSY, f"{len(self._verdicts)} verdicts wait already (most_waiting)")
+        elif len(self._judgements) >= self._settings.most_waiting:
+            message.tell(ErrorCode.BUSY, f"{len(self._judgements)} verdicts wait already (most_waiting)")
         else:
-            self._verdicts.append(message)
+            self._judgements.append(message)
 
     def settle(self, now: float) -> None:
         """Write what is ready, in the order in which it came; nothing for a while after the store refused."""
         if now >= self._next_try:
             self._store_outcomes(now)
         if now >= self._next_try:
-            self._commit_verdicts(now)
+            self._commit_judgements(now)
         if now < self._next_try:
-            for verdict in self._verdicts:
-                verdict.tell(self._fault_code, f"{self.fault}; the verdict on {verdict.outcome_id!r} {_KEPT}")
+            for judgement in self._judgements:
+                judgement.tell(self._fault_code, f"{self.fault}; the verdict on {judgement.outcome_id!r} {_KEPT}")
 
     def try_now(self) -> None:
         """Do not wait for the time of the next attempt."""
@@ -85,9 +85,9 @@ class Ledger:
         """Write what can be written and close the store; says what is left."""
         self.try_now()
         self.settle(now)
-        for verdict in self._verdicts:
-            verdict.tell(ErrorCode.NOT_ACTIVE, f"the recorder ends: the verdict on {verdict.outcome_id!r} is lost")
-            self._logger.error(f"the verdict on {verdict.outcome_id!r} was not committed and is lost")
+        for judgement in self._judgements:
+            judgement.tell(ErrorCode.NOT_ACTIVE, f"the recorder ends: the verdict on {judgement.outcome_id!r} is lost")
+            self._logger.error(f"the verdict on {judgement.outcome_id!r} was not committed and is lost")
         self._store.close()
 
     def _take_outcome(self, outcome: GraspOutcome, now: float) -> None:
@@ -145,46 +145,46 @@ class Ledger:
         )
         self._on_recorded(recorded, outcome.observation_id if paired else "")
 
-    def _commit_verdicts(self, now: float) -> None:
+    def _commit_judgements(self, now: float) -> None:
         kept = []
-        for index, verdict in enumerate(self._verdicts):
-            if verdict.outcome_id in self._pairing:
-                kept.append(verdict)
+        for index, judgement in enumerate(self._judgements):
+            if judgement.outcome_id in self._pairing:
+                kept.append(judgement)
                 continue
             try:
-                self._commit(verdict)
+                self._commit(judgement)
             except GmiError as error:
                 if error.code in STORE_FAULTS:
                     self._refused(error, now)
-                    kept += self._verdicts[index:]
+                    kept += self._judgements[index:]
                     break
-                self._refuse(verdict, error)
+                self._refuse(judgement, error)
             except Exception as error:  # a defect of ours must not end the thread
                 self._logger.error(f"INTERNAL: {traceback.format_exc()}")
-                self._refuse(verdict, GmiError(ErrorCode.INTERNAL, repr(error)))
-        self._verdicts = kept
+                self._refuse(judgement, GmiError(ErrorCode.INTERNAL, repr(error)))
+        self._judgements = kept
 
-    def _commit(self, verdict: Verdict) -> None:
-        self._store.judge(verdict.outcome_id, verdict.success, verdict.note)
+    def _commit(self, judgement: Judgement) -> None:
+        self._store.judge(judgement.outcome_id, judgement.success, judgement.note)
         self._recovered()
         self._statistics.count("judged")
-        word = "a success" if verdict.success else "a failure"
-        if verdict.is_told:  # they were told that it is kept
-            self._logger.info(f"the verdict on {verdict.outcome_id!r} is committed now: {word}")
-        verdict.tell(ErrorCode.OK, f"outcome {verdict.outcome_id!r} is stored as {word}")
+        word = "a success" if judgement.success else "a failure"
+        if judgement.is_told:  # they were told that it is kept
+            self._logger.info(f"the verdict on {judgement.outcome_id!r} is committed now: {word}")
+        judgement.tell(ErrorCode.OK, f"outcome {judgement.outcome_id!r} is stored as {word}")
 
-    def _refuse(self, verdict: Verdict, error: GmiError) -> None:
+    def _refuse(self, judgement: Judgement, error: GmiError) -> None:
         self._statistics.count(f"judged_refused.{error.code.name}")
         text = error.message
         if error.code == ErrorCode.BAD_REQUEST:
             latest = f", such as {', '.join(map(repr, self._latest))}" if self._latest else ""
             text = (
-                f"no outcome {verdict.outcome_id!r} is among the {self._store.stored} in {self._store.path} or waits to be "
+                f"no outcome {judgement.outcome_id!r} is among the {self._store.stored} in {self._store.path} or waits to be "
                 f"stored; valid is the outcome_id of a GraspOutcome or Recorded{latest}"
             )
-        if verdict.is_told:
+        if judgement.is_told:
             self._logger.error(f"a verdict that was kept cannot be committed: {text}")
-        verdict.tell(error.code, text)
+        judgement.tell(error.code, text)
 
     def _recovered(self) -> None:
         if self.fault:

@@ -14,7 +14,7 @@ from gmi_ros.ros.diagnostics import Statistics
 from gmi_ros.ros.ledger import Ledger
 from gmi_ros.ros.live_store import GB, LiveStore
 from gmi_ros.ros.settings import RecorderSettings
-from gmi_ros.ros.verdicts import Verdict
+from gmi_ros.ros.judging import Judgement
 
 pytestmark = pytest.mark.ros
 EVENTS = 10_000
@@ -42,8 +42,8 @@ class Book:
             self.ledger.take(message, now)
             self.ledger.settle(now)
 
-    def judge(self, now: float, outcome_id: str, success: bool, note: str = "") -> Verdict:
-        verdict = Verdict(outcome_id, success, note)
+    def judge(self, now: float, outcome_id: str, success: bool, note: str = "") -> Judgement:
+        verdict = Judgement(outcome_id, success, note)
         self.at(now, verdict)
         return verdict
 
@@ -112,8 +112,8 @@ def test_the_store_is_what_a_plain_reference_computes(make_book, seen, soak_seed
     for case in cases:
         events += [(t, outcome(seen, case.name, f"seen by {case.name}", case.success), None) for t in case.came]
         events += [(t, observation(seen, f"seen by {case.name}"), None) for t in case.observed]
-        events += [(t, Verdict(case.name, success), t > min(case.came)) for t, success in case.judged]
-    events += [(t, Verdict(f"never {t}", True), False) for t in LATE_S * rng.random(len(cases) // 20 + 1)]
+        events += [(t, Judgement(case.name, success), t > min(case.came)) for t, success in case.judged]
+    events += [(t, Judgement(f"never {t}", True), False) for t in LATE_S * rng.random(len(cases) // 20 + 1)]
     events.sort(key=lambda event: event[0])
     for now, message, _ in events:
         book.at(now, message)
@@ -125,7 +125,7 @@ def test_the_store_is_what_a_plain_reference_computes(make_book, seen, soak_seed
         found = {e.outcome_id: (e.success, e.judged_by, e.split) for e in store}
     assert found == {case.name: case.expected() for case in cases}
     for _, message, accepted in events:
-        if isinstance(message, Verdict):
+        if isinstance(message, Judgement):
             assert message.is_told and message.answer(0.0)[0] == (ErrorCode.OK if accepted else ErrorCode.BAD_REQUEST)
     fresh = [r.outcome_id for r in book.recorded if not r.duplicate]
     assert len(fresh) == len(cases) and {r.outcome_id for r in book.recorded} == set(fresh) == set(found)
@@ -152,7 +152,7 @@ def test_an_observation_is_not_pushed_out_while_its_outcome_waits(make_book, see
 def test_a_store_at_its_budget_says_so_keeps_what_waits_and_goes_on(make_book, seen):
     book = make_book()
     book.at(0.0, observation(seen, "s"), outcome(seen, "a", "s", True))
-    book.store.budget = book.store.size
+    book.store.budget = 10_000
     book.at(1.0, outcome(seen, "b", "s", False), outcome(seen, "a", "s", True))
     for part in ("STORE_UNWRITABLE", str(book.path), "disk_budget", "never deleted", "raise"):
         assert part in book.ledger.fault
@@ -163,7 +163,7 @@ def test_a_store_at_its_budget_says_so_keeps_what_waits_and_goes_on(make_book, s
     assert book.statistics["refused.STORE_UNWRITABLE"] == 2
     with Store(book.path) as store:
         assert store.verify() == 1
-    book.store.budget *= 2
+    book.store.budget = GB
     book.at(4.0)
     assert [(r.outcome_id, r.duplicate) for r in book.recorded] == [("a", False), ("b", False), ("a", True)]
 

@@ -14,7 +14,7 @@ LONGEST_NOTE = 1000  # characters
 _AT_ONCE = 2  # verdicts that are waited for; each takes a thread of the executor
 
 
-class Verdict:
+class Judgement:
     """What a person says, and what they are told; the first answer counts."""
 
     def __init__(self, outcome_id: str, success: bool, note: str = ""):
@@ -46,7 +46,7 @@ class Verdict:
 class JudgeService:
     """Serves `~/judge`: checks a request, hands it on and waits for the answer."""
 
-    def __init__(self, node: Node, timeout: float, hand_on: Callable[[Verdict], None]):
+    def __init__(self, node: Node, timeout: float, hand_on: Callable[[Judgement], None]):
         self._timeout, self._hand_on = timeout, hand_on
         self._places = threading.Semaphore(_AT_ONCE)
         node.create_service(JudgeGrasp, "~/judge", self._serve, callback_group=ReentrantCallbackGroup())
@@ -73,8 +73,8 @@ class JudgeService:
         if not self._places.acquire(blocking=False):
             raise GmiError(ErrorCode.BUSY, f"{_AT_ONCE} verdicts are being committed: judge again in a moment")
         try:
-            verdict = Verdict(request.outcome_id, request.success, request.note)
-            self._hand_on(verdict)
-            return verdict.answer(self._timeout)
+            judgement = Judgement(request.outcome_id, request.success, request.note)
+            self._hand_on(judgement)
+            return judgement.answer(self._timeout)
         finally:
             self._places.release()
