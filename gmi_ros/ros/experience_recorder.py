@@ -55,7 +55,7 @@ class ExperienceRecorder(Node):
         self._frames: FrameWriter | None = None
         if self.settings.store_full_frames:
             log_missing(self)
-            self._frames = FrameWriter(self, self.settings, self.store, self.statistics)
+            self._frames = FrameWriter(self, self.settings, self.store.frames, self.statistics)
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
         self._thread.start()
         JudgeService(self, self.settings.judge_timeout, self._inbox.put)
@@ -98,8 +98,7 @@ class ExperienceRecorder(Node):
             self._frames.keep(observation_id)
 
     def _report(self) -> None:
-        frame_bytes = None if self._frames is None else self._frames.frames.size
-        self._diagnostics.publish(self._health.report(self.get_clock().now().to_msg(), frame_bytes))
+        self._diagnostics.publish(self._health.report(self.get_clock().now().to_msg()))
 
 
 def main() -> None:

@@ -5,7 +5,6 @@ import threading
 import time
 import traceback
 from collections import deque
-from pathlib import Path
 
 from rclpy.node import Node
 
@@ -19,29 +18,23 @@ from gmi_ros.ros.diagnostics import Statistics
 from gmi_ros.ros.frame_ring import FrameRing, ImageSet
 from gmi_ros.ros.frame_source import input_topics
 from gmi_ros.ros.input_thread import InputThread
-from gmi_ros.ros.live_store import GB, LiveStore
+from gmi_ros.ros.live_store import GB
 from gmi_ros.ros.settings import RecorderSettings
 
-FRAMES_FOLDER = "_frames"  # behind the store's name without its ending
 _QUEUE = 8  # sets that wait to be written; with frame_memory they bound the memory
 _REMEMBERED = 200  # observations whose images were asked for: several grasps may be of one
 _CLOSE_WAIT = 5.0  # [s]
 
 
-def frames_folder(store: Path) -> Path:
-    """Where the full frames of a store are: `experience.db` has `experience_frames/` beside it."""
-    return store.with_name(store.stem + FRAMES_FOLDER)
-
-
 class FrameWriter:
-    """Subscribes to the four inputs and keeps the images that outcomes are stored for, within what the store leaves of
-    the disk budget. Counts `frames.written`, `.missed` (not in memory any more, or never seen), `.dropped` (the disk is
-    slower than the grasps) and `.refused.<code>`.
+    """Subscribes to the four inputs and keeps the images that outcomes are stored for.
+
+    Counts `frames.written`, `.missed` (not in memory any more, or never seen), `.dropped` (the disk is slower than the
+    grasps, or has no room) and `.refused.<code>`.
     """
 
-    def __init__(self, node: Node, settings: RecorderSettings, store: LiveStore, statistics: Statistics):
-        self._store, self._statistics, self._logger = store, statistics, node.get_logger()
-        self.frames = FullFrames(frames_folder(store.path), 0)
+    def __init__(self, node: Node, settings: RecorderSettings, frames: FullFrames, statistics: Statistics):
+        self._frames, self._statistics, self._logger = frames, statistics, node.get_logger()
         self._ring = FrameRing(settings.frame_memory * GB)
         self._kept: deque[str] = deque(maxlen=_REMEMBERED)
         self._queue: queue.Queue[tuple[str, ImageSet] | None] = queue.Queue(_QUEUE)
@@ -65,7 +58,7 @@ class FrameWriter:
 
     def keep(self, observation_id: str) -> None:
         """An outcome of this observation is stored: write its images, once. Never waits."""
-        if observation_id in self._kept:
+        if observation_id in self._kept or observation_id in self._frames:
             return
         messages = self._ring.take(observation_id)
         if messages is None:
@@ -97,14 +90,15 @@ class FrameWriter:
         while (waiting := self._queue.get()) is not None:
             observation_id, messages = waiting
             try:
-                self.frames.budget_bytes = max(0, int(self._store.budget - self._store.size))
-                self.frames.write(observation_id, frame_from_messages(*messages))
+                written = self._frames.write(observation_id, frame_from_messages(*messages))
             except GmiError as error:
                 self._lost(observation_id, f"{error.code.name}: {error.message}", error.code.name)
             except Exception:  # a defect of ours must not end the thread
                 self._lost(observation_id, f"INTERNAL: {traceback.format_exc()}", "INTERNAL")
             else:
-                self._statistics.count("frames.written")
+                self._statistics.count("frames.written" if written else "frames.dropped")
+                if not written:
+                    self._logger.warning(f"the full frame of observation {observation_id} is dropped: no room (disk_budget)")
 
     def _lost(self, observation_id: str, text: str, code: str) -> None:
         self._statistics.count(f"frames.refused.{code}")

@@ -23,9 +23,9 @@ class RecorderHealth:
         self._name, self._ledger, self._store, self._statistics = name, ledger, store, statistics
         self._lost = 0
 
-    def report(self, stamp: Time, frame_bytes: int | None) -> DiagnosticArray:
-        """frame_bytes: what the full frames take on the disk [bytes]; None where none are kept."""
-        size, budget = self._store.size, self._store.budget
+    def report(self, stamp: Time) -> DiagnosticArray:
+        """One status, at this time."""
+        size, budget = self._store.store_bytes, self._store.budget.budget_bytes
         values = self._statistics.values()
         lost = sum(int(count) for name, count in values.items() if name.startswith(_LOST))
         lost, self._lost = lost - self._lost, lost
@@ -41,7 +41,8 @@ class RecorderHealth:
         shown = {
             "store": str(self._store.path),
             "store_bytes": str(size),
-            "budget_bytes": str(int(budget)),
+            "frame_bytes": str(self._store.frames.used_bytes()),
+            "budget_bytes": str(budget),
             "waiting": str(self._ledger.waiting),
             "verdicts_waiting": str(len(self._ledger) - self._ledger.waiting),
             **{name: "0" for name in _COUNTS},
@@ -49,6 +50,4 @@ class RecorderHealth:
             "dropped": str(sum(int(count) for name, count in values.items() if name.startswith("dropped."))),
             "last_fault": self._ledger.last_fault or "none",
         }
-        if frame_bytes is not None:
-            shown["frame_bytes"] = str(frame_bytes)
         return diagnostic_array(stamp, status(self._name, "", level, summary, shown))

@@ -96,7 +96,7 @@ class StoreSettings(Settings):
     disk_budget: float = setting(
         10.0,
         "most that the store and the full frames beside it take [GB]: full frames give way, oldest first, records never",
-        0.0001,
+        0.001,
         1e6,
     )
     pair_timeout: float = setting(2.0, "how long an outcome waits for its observation [s]", 0.0, 3600.0)

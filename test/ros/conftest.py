@@ -233,7 +233,7 @@ def executed(weights):
     hand, model = load_hand(), load(weights)
 
     def make(n: int, name: str, reason: str = "held") -> tuple[GraspOutcome, Observation, object]:
-        frame = draw_frame(stamp_ns=1_000_000_000 + n)
+        frame = draw_frame(stamp_ns=1_000_000_000 + n * 100_000_000)
         synthesis = synthesize(frame, model, hand, SynthesisSettings(n_samples=8), 1)
         motion = bounded_motion(NodeSettings(), hand)
         grasp = grasp_message(synthesis.grasps[0], synthesis, motion, header_message(frame))

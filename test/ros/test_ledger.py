@@ -138,23 +138,23 @@ def test_the_store_is_what_a_plain_reference_computes(make_book, seen, soak_seed
 
 def test_an_observation_is_not_pushed_out_while_its_outcome_waits(make_book, seen):
     book = make_book()
-    book.store.budget = 0  # the store refuses
+    book.store.budget.budget_bytes = 0  # the store refuses
     book.at(0.0, observation(seen, "first"), outcome(seen, "a", "first", True))
-    assert "disk_budget" in book.ledger.fault and book.ledger.waiting == 1
+    assert "disk budget" in book.ledger.fault and book.ledger.waiting == 1
     for n in range(300):
         book.at(0.5, observation(seen, f"later {n}"))
-    book.store.budget = GB
+    book.store.budget.budget_bytes = 10**9
     book.at(10.0)
     assert [r.paired for r in book.recorded] == [True] and book.ledger.waiting == 0 and not book.ledger.fault
-    assert "disk_budget" in book.ledger.last_fault
+    assert "disk budget" in book.ledger.last_fault
 
 
 def test_a_store_at_its_budget_says_so_keeps_what_waits_and_goes_on(make_book, seen):
     book = make_book()
     book.at(0.0, observation(seen, "s"), outcome(seen, "a", "s", True))
-    book.store.budget = 10_000
+    book.store.budget.budget_bytes = 10_000
     book.at(1.0, outcome(seen, "b", "s", False), outcome(seen, "a", "s", True))
-    for part in ("STORE_UNWRITABLE", str(book.path), "disk_budget", "never deleted", "raise"):
+    for part in ("STORE_UNWRITABLE", str(book.path), "disk budget", "never deleted", "raise"):
         assert part in book.ledger.fault
     assert [r.outcome_id for r in book.recorded] == ["a"] and book.ledger.waiting == 2
     book.at(1.5)
@@ -163,7 +163,7 @@ def test_a_store_at_its_budget_says_so_keeps_what_waits_and_goes_on(make_book, s
     assert book.statistics["refused.STORE_UNWRITABLE"] == 2
     with Store(book.path) as store:
         assert store.verify() == 1
-    book.store.budget = GB
+    book.store.budget.budget_bytes = 10**9
     book.at(4.0)
     assert [(r.outcome_id, r.duplicate) for r in book.recorded] == [("a", False), ("b", False), ("a", True)]
 
@@ -182,12 +182,12 @@ def test_a_verdict_on_an_outcome_that_waits_is_committed_with_it(make_book, seen
 def test_a_verdict_while_the_store_refuses_is_kept_and_told_so(make_book, seen):
     book = make_book()
     book.at(0.0, observation(seen, "s"))
-    book.store.budget = 0
+    book.store.budget.budget_bytes = 0
     book.at(0.0, outcome(seen, "a", "s", True))
     verdict = book.judge(0.1, "a", False)
     code, text = verdict.answer(0.0)
-    assert code == ErrorCode.STORE_UNWRITABLE and "disk_budget" in text and "is kept" in text and "judge again" in text
-    book.store.budget = GB
+    assert code == ErrorCode.STORE_UNWRITABLE and "disk budget" in text and "is kept" in text and "judge again" in text
+    book.store.budget.budget_bytes = 10**9
     book.at(2.0)
     with Store(book.path) as store:
         assert not store.get("a").success
@@ -223,7 +223,7 @@ def test_what_cannot_be_committed_before_the_end_is_said(make_book, seen, caplog
 
 def test_more_than_most_waiting_is_refused_the_oldest_first(make_book, seen):
     book = make_book(most_waiting=2)
-    book.store.budget = 0
+    book.store.budget.budget_bytes = 0
     book.at(0.0, observation(seen, "s"), *(outcome(seen, name, "s", True) for name in "abc"))
     assert book.statistics["dropped.STORE_UNWRITABLE"] == 1 and book.ledger.waiting == 2
     verdicts = [book.judge(0.1, "b", True) for _ in range(3)]
