@@ -325,11 +325,15 @@ class Store:
                 raise GmiError(ErrorCode.STORE_CORRUPT, f"{self.path} is damaged: {error}") from error
         return count
 
+    def record_at(self, database: sqlite3.Connection, row: int) -> Record:
+        """The record of a row that is there. For this package."""
+        return rows.record(database.execute(f"{self._read} WHERE e.id = ?", [row]).fetchone())
+
     def _record(self, database: sqlite3.Connection, outcome_id: str) -> Record:
-        row = database.execute(f"{self._read} WHERE e.id = ?", [tables.find(database, outcome_id)]).fetchone()
+        row = tables.find(database, outcome_id)
         if row is None:
             raise GmiError(ErrorCode.BAD_REQUEST, f"{self.path} has no outcome {outcome_id!r} among its {len(self)}")
-        return rows.record(row)
+        return self.record_at(database, row)
 
     def _short_tables(self, with_stamps: bool) -> str:
         """The tables of a list, without the images."""

@@ -96,6 +96,17 @@ def name_observation(database: sqlite3.Connection, number: int, observation_id: 
     database.execute("UPDATE observations SET observation_id = ? WHERE id = ?", [observation_id, number])
 
 
+def rename_outcome(database: sqlite3.Connection, stored: Record, outcome_id: str) -> None:
+    """Another outcome_id for a stored record; its grasp and its observation keep their names."""
+    database.execute(
+        "UPDATE observations SET observation_id = ? "
+        "WHERE id = (SELECT observation FROM episodes WHERE id = ?) AND observation_id IS NULL",
+        [stored.observation_id, stored.row],
+    )
+    changes = [outcome_id, stored.grasp_id, stored.row]
+    database.execute("UPDATE episodes SET outcome_id = ?, grasp_id = ? WHERE id = ?", changes)
+
+
 def _observation(database: sqlite3.Connection, record: Record) -> int:
     """The row of the record's observation, made where it is new."""
     own = record.observation_id == record.outcome_id
