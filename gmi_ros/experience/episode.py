@@ -71,6 +71,7 @@ class Episode:
     joints: (4,) [rad] spread, f1, f2, f3 as reached. camera_from_palm: (4, 4), {P} at the grasp.
     reason: why it ended so, in a word or two. judged_by: sensor, lift, person, simulation. note: what the judge added.
     judged_ns: when this verdict replaced an earlier one [ns], 0 for the one that came with the outcome.
+    contacts_computed: the contacts reached were not felt, or not all of them, but follow from the joints.
     hold_share: of the trials with errors of the wrist, how many held (0 to 1), where there were any.
     height_lifted: [m]. seed: of the synthesis. Integers fit 64 bits.
 
@@ -99,6 +100,7 @@ class Episode:
     normals_predicted: np.ndarray | None = None
     contacts_reached: np.ndarray | None = None
     normals_reached: np.ndarray | None = None
+    contacts_computed: bool = False
     joints: np.ndarray | None = None
     camera_from_palm: np.ndarray | None = None
     reason: str = ""

@@ -39,6 +39,7 @@ class Record(NamedTuple):
     hold_share: float | None
     note: str
     judged_ns: int
+    contacts_computed: int
     stamp_ns: int
     camera_from_object: bytes
     degenerate: int
@@ -56,10 +57,10 @@ class Record(NamedTuple):
 
 _OF_EPISODES = (
     "trial_seed view seed success height_lifted contacts_predicted normals_predicted contacts_reached normals_reached "
-    "joints camera_from_palm hold_share note judged_ns"
+    "joints camera_from_palm hold_share note judged_ns contacts_computed"
 ).split()
 _OF_OBSERVATIONS = "stamp_ns camera_from_object degenerate data".split()
-_NEWER = {"hold_share": 2, "note": 3, "judged_ns": 3}  # the store's version that brought a column
+_NEWER = {"hold_share": 2, "note": 3, "judged_ns": 3, "contacts_computed": 3}  # the store's version that brought a column
 _COLUMNS = {
     "row": "e.id", "outcome_id": "e.outcome_id", "grasp_id": "e.grasp_id", "observation_id": "o.observation_id",
     "reason": "r.text", "template": "t.text",
@@ -89,6 +90,7 @@ def record(row: tuple) -> Record:
         seed=found.trial_seed if found.seed is None else found.seed,
         note=found.note or "",
         judged_ns=found.judged_ns or 0,
+        contacts_computed=found.contacts_computed or 0,
     )
 
 
@@ -107,6 +109,7 @@ def own_columns(r: Record) -> dict:
         "seed": None if r.seed == r.trial_seed else r.seed,
         "note": r.note or None,
         "judged_ns": r.judged_ns or None,
+        "contacts_computed": r.contacts_computed or None,
     }
 
 
@@ -137,6 +140,7 @@ def encode(e: Episode) -> Record:
         hold_share=None if e.hold_share is None else float(e.hold_share),
         note=e.note,
         judged_ns=int(e.judged_ns),
+        contacts_computed=int(e.contacts_computed),
         stamp_ns=int(e.stamp_ns),
         camera_from_object=packing.pack_pose(e.camera_from_object),
         degenerate=int(e.degenerate),
@@ -166,6 +170,7 @@ def decode(r: Record, path: Path) -> Episode:
             reason=r.reason,
             note=r.note,
             judged_ns=r.judged_ns,
+            contacts_computed=bool(r.contacts_computed),
             height_lifted=r.height_lifted,
             pixels=packing.unpack_pixels(r.data) if r.template is None else None,
             recipe=None if r.template is None else packing.unpack_recipe(r.template, r.data),

@@ -26,7 +26,7 @@ TABLES = {
         camera_from_object BLOB NOT NULL,
         degenerate INTEGER NOT NULL)""",
     # outcome_id NULL: split/object_name/trial_seed[/view]. grasp_id NULL: the outcome_id. seed NULL: the trial_seed.
-    # note NULL: empty. judged_ns NULL: 0.
+    # note NULL: empty. judged_ns, contacts_computed NULL: 0.
     # Seeds are unsigned 64-bit numbers in SQLite's signed ones.
     "episodes": """(
         id INTEGER PRIMARY KEY,
@@ -46,7 +46,8 @@ TABLES = {
         camera_from_palm BLOB,
         hold_share REAL,
         note TEXT,
-        judged_ns INTEGER)""",
+        judged_ns INTEGER,
+        contacts_computed INTEGER)""",
     # What was thought of an outcome before: every verdict that a later one has replaced. judged_ns 0: came with it.
     "verdicts": """(
         id INTEGER PRIMARY KEY,
@@ -65,6 +66,7 @@ MIGRATIONS = {
     3: (
         "ALTER TABLE episodes ADD COLUMN note TEXT",
         "ALTER TABLE episodes ADD COLUMN judged_ns INTEGER",
+        "ALTER TABLE episodes ADD COLUMN contacts_computed INTEGER",
         f"CREATE TABLE verdicts {TABLES['verdicts']}",
         _STAMPS,
     ),

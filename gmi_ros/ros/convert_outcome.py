@@ -132,6 +132,7 @@ def episode_from_messages(outcome: msg.GraspOutcome, observation: msg.Observatio
         normals_predicted=predicted[1],
         contacts_reached=reached[0],
         normals_reached=reached[1],
+        contacts_computed=bool(found.complete and found.computed.any()),
         joints=None if joints is None or not np.isfinite(joints).all() else joints,
         camera_from_palm=camera_from_object @ object_from_output @ palm,
         reason=shortened(outcome.reason, _LONGEST_REASON),

@@ -45,6 +45,7 @@ def make_values(number: int = 0, **changes) -> dict:
         "reason": "" if number % 2 else "slipped",
         "judged_by": "simulation",
         "note": "" if number % 4 else f"note {number}",
+        "contacts_computed": number % 5 == 0,
         "judged_ns": 0 if number % 4 else 1_700_000_000_000_000_000 + number,
         "height_lifted": 0.2 + number / 1000,
         "hold_share": None if number % 3 == 0 else number % 6 / 5,
@@ -87,7 +88,7 @@ def make_older(path: Path, version: int) -> None:
     statements = []
     if version < 3:
         statements += ["DROP TABLE verdicts", "DROP INDEX observation_stamps"]
-        statements += [f"ALTER TABLE episodes DROP COLUMN {name}" for name in ("note", "judged_ns")]
+        statements += [f"ALTER TABLE episodes DROP COLUMN {name}" for name in ("note", "judged_ns", "contacts_computed")]
     if version < 2:
         statements += ["ALTER TABLE episodes DROP COLUMN hold_share"]
     database = sqlite3.connect(path)

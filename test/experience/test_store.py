@@ -212,7 +212,7 @@ OLD = [1, 2]
 
 def as_stored(number, version):
     """What is left of an episode in a store of this version."""
-    lost = {"note": "", "judged_ns": 0} | ({"hold_share": None} if version < 2 else {})
+    lost = {"note": "", "judged_ns": 0, "contacts_computed": False} | ({"hold_share": None} if version < 2 else {})
     return make_episode(number, **lost)
 
 

@@ -122,6 +122,7 @@ def test_the_store_has_them_in_the_object_frame_and_a_moved_camera_changes_nothi
             if hasattr(holder, name):
                 setattr(holder, name, pose_message(move @ pose_matrix(getattr(holder, name))))
     moved = episode_from_messages(outcome, seen)
+    assert still.contacts_computed and moved.contacts_computed
     np.testing.assert_allclose(moved.contacts_reached, still.contacts_reached, atol=1e-9)
     np.testing.assert_allclose(moved.normals_reached, still.normals_reached, atol=1e-9)
     # Outward: the tips' centres lie outside, on the side that the normals point to.

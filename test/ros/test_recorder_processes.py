@@ -26,12 +26,12 @@ pytestmark = [pytest.mark.ros, pytest.mark.soak]
 KILLS = 200
 START_S = 120.0  # on a machine with other things to do
 LOAD_HZ = 40.0
-IN_FLIGHT = 60  # not acknowledged; fewer than what is retained, so that all of it must come in the end
+WINDOW = 60  # from the oldest outcome that is not acknowledged to the newest: all of them are retained, twice told or not
 SCENES = 6  # images that the grasps are of
 
 
 class Load:
-    """Publishes outcomes, some of them twice, as long as not too many wait for their acknowledgement."""
+    """Publishes outcomes, some of them twice, but never so many that one is no longer retained and not acknowledged."""
 
     def __init__(self, live, executed):
         self.live, self.recorded = live, []
@@ -49,6 +49,7 @@ class Load:
         for _, observation in made:
             observations.publish(observation)
         self.published: list[str] = []
+        self._oldest = 0  # index of the oldest that is not acknowledged
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -57,8 +58,11 @@ class Load:
         return {recorded.outcome_id for recorded in list(self.recorded)}
 
     def publish(self) -> None:
-        """One more, unless too many wait."""
-        if len(self.published) - len(self.acknowledged) >= IN_FLIGHT:
+        """One more, unless the oldest that is not acknowledged would be pushed out soon."""
+        acknowledged = self.acknowledged
+        while self._oldest < len(self.published) and self.published[self._oldest] in acknowledged:
+            self._oldest += 1
+        if len(self.published) - self._oldest >= WINDOW:
             return
         outcome = copy(self._made[len(self.published) % SCENES])
         outcome.outcome_id = f"o{len(self.published)}"
@@ -96,6 +100,8 @@ def load(live, executed):
     source = Load(live, executed)
     yield source
     source.stop()
+    waiting = [name for name in source.published if name not in source.acknowledged]
+    print(f"{len(source.published)} published, not acknowledged: {waiting}")
 
 
 def test_kills_at_any_moment_lose_and_double_nothing(live, load, tmp_path, soak_seed, soak_scale):
