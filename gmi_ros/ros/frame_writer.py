@@ -98,7 +98,9 @@ class FrameWriter:
             else:
                 self._statistics.count("frames.written" if written else "frames.dropped")
                 if not written:
-                    self._logger.warning(f"the full frame of observation {observation_id} is dropped: no room (disk_budget)")
+                    self._logger.warning(
+                        f"the full frame of observation {observation_id} is dropped: no room (disk_budget)"
+                    )
 
     def _lost(self, observation_id: str, text: str, code: str) -> None:
         self._statistics.count(f"frames.refused.{code}")

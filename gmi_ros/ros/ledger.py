@@ -100,7 +100,8 @@ class Ledger:
         lost = self._pairing.came(outcome, now)
         if lost is not None:
             self._drop(
-                lost, GmiError(ErrorCode.STORE_UNWRITABLE, f"more than {self._settings.most_waiting} (most_waiting) wait")
+                lost,
+                GmiError(ErrorCode.STORE_UNWRITABLE, f"more than {self._settings.most_waiting} (most_waiting) wait"),
             )
 
     def _store_outcomes(self, now: float) -> None:

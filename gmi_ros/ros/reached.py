@@ -54,9 +54,7 @@ def reached_contacts(outcome: GraspOutcome, palm: np.ndarray) -> Reached:
             points = np.where((computed & ~told_point)[:, None], found[0], points)
             # The normal belongs to the point: without the point, the one that was told is of another place.
             normals = np.where(computed[:, None], found[1], normals)
-    return Reached(
-        np.where(touching[:, None], points, np.nan), np.where(touching[:, None], normals, np.nan), computed
-    )
+    return Reached(np.where(touching[:, None], points, np.nan), np.where(touching[:, None], normals, np.nan), computed)
 
 
 def _from_joints(outcome: GraspOutcome, palm: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:

@@ -12,7 +12,16 @@ from gmi_ros.ros.ledger import Ledger
 from gmi_ros.ros.live_store import GB, LiveStore
 
 NEAR_BUDGET = 0.9  # share of the budget that the records alone take
-_COUNTS = ("outcomes", "stored", "duplicates", "unpaired", "judged", "frames.written", "frames.missed", "frames.dropped")
+_COUNTS = (
+    "outcomes",
+    "stored",
+    "duplicates",
+    "unpaired",
+    "judged",
+    "frames.written",
+    "frames.missed",
+    "frames.dropped",
+)
 _LOST = ("frames.missed", "frames.dropped", "frames.refused")
 
 
@@ -33,8 +42,11 @@ class RecorderHealth:
         if self._ledger.fault:
             level, summary = ERROR, f"{self._ledger.waiting} outcomes wait: {self._ledger.fault}"
         elif size >= NEAR_BUDGET * budget:
-            level, summary = WARN, (
-                f"the store takes {size / budget:.0%} of disk_budget ({budget / GB:g} GB); from 100 % on outcomes wait"
+            level, summary = (
+                WARN,
+                (
+                    f"the store takes {size / budget:.0%} of disk_budget ({budget / GB:g} GB); from 100 % on outcomes wait"
+                ),
             )
         elif lost:
             level, summary = WARN, f"{lost} full frames lost in the last second"

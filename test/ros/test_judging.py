@@ -38,7 +38,9 @@ def judged(live, tmp_path):
             live.until(lambda: self.recorder.ledger.waiting == n, f"{n} outcomes that wait")
 
         def stored(self, n: int) -> None:
-            live.until(lambda: self.recorder.store.stored == n and not len(self.recorder.ledger), f"{n} stored outcomes")
+            live.until(
+                lambda: self.recorder.store.stored == n and not len(self.recorder.ledger), f"{n} stored outcomes"
+            )
 
     return Judged()
 
@@ -49,7 +51,9 @@ def test_a_person_overrules_the_sensor_and_the_store_keeps_both(judged, executed
     judged.outcomes.publish(outcome)
     judged.stored(1)
     answer = judged.judge("a", False, "it fell when nobody looked")
-    assert answer.accepted and answer.error_code == ErrorCode.OK and answer.message == "outcome 'a' is stored as a failure"
+    assert (
+        answer.accepted and answer.error_code == ErrorCode.OK and answer.message == "outcome 'a' is stored as a failure"
+    )
     with Store(judged.path) as store:
         episode, (first, last) = store.get("a"), store.verdicts("a")
     assert (episode.success, episode.judged_by, episode.note) == (False, "person", "it fell when nobody looked")

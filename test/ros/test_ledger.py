@@ -98,7 +98,9 @@ def draw_cases(rng: np.random.Generator, events: int) -> list[Case]:
         if rng.random() < 0.8:  # else a grasp that nobody has seen
             case.observed = list(start + LATE_S * rng.random(rng.geometric(0.7)) * rng.choice([0.1, 1.0]))
         if rng.random() < 0.4:
-            case.judged = [(start + 2 * LATE_S * rng.random(), bool(rng.random() < 0.5)) for _ in range(rng.integers(1, 3))]
+            case.judged = [
+                (start + 2 * LATE_S * rng.random(), bool(rng.random() < 0.5)) for _ in range(rng.integers(1, 3))
+            ]
         drawn += len(case.came) + len(case.observed) + len(case.judged)
         cases.append(case)
     return cases

@@ -26,7 +26,9 @@ pytestmark = [pytest.mark.ros, pytest.mark.soak]
 KILLS = 200
 START_S = 120.0  # on a machine with other things to do
 LOAD_HZ = 40.0
-WINDOW = 60  # from the oldest outcome that is not acknowledged to the newest: all of them are retained, twice told or not
+WINDOW = (
+    60  # from the oldest outcome that is not acknowledged to the newest: all of them are retained, twice told or not
+)
 SCENES = 6  # images that the grasps are of
 
 
@@ -41,9 +43,7 @@ class Load:
         topic = f"{RECORDER}/recorded"
         player.create_subscription(Recorded, topic, self.recorded.append, qos.retained(1000))
         self.diagnostics: list[DiagnosticStatus] = []
-        player.create_subscription(
-            DiagnosticArray, "/diagnostics", lambda m: self.diagnostics.extend(m.status), 10
-        )
+        player.create_subscription(DiagnosticArray, "/diagnostics", lambda m: self.diagnostics.extend(m.status), 10)
         made = [executed(n, f"of scene {n}")[:2] for n in range(SCENES)]
         self._made = [outcome for outcome, _ in made]
         for _, observation in made:
