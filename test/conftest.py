@@ -1,4 +1,4 @@
-"""What every test shares: a ROS domain of its own, ROS nodes that are taken down, real frames, scale and seed of soaks."""
+"""What every test shares: a ROS domain of its own, ROS nodes that are taken down, real frames, how long soaks are."""
 
 import os
 import random

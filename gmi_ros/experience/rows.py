@@ -60,7 +60,7 @@ _OF_EPISODES = (
     "joints camera_from_palm hold_share note judged_ns contacts_computed"
 ).split()
 _OF_OBSERVATIONS = "stamp_ns camera_from_object degenerate data".split()
-_NEWER = {"hold_share": 2, "note": 3, "judged_ns": 3, "contacts_computed": 3}  # the store's version that brought a column
+_NEWER = {"hold_share": 2, "note": 3, "judged_ns": 3, "contacts_computed": 3}  # since which version
 _COLUMNS = {
     "row": "e.id", "outcome_id": "e.outcome_id", "grasp_id": "e.grasp_id", "observation_id": "o.observation_id",
     "reason": "r.text", "template": "t.text",

@@ -1,7 +1,5 @@
 """Outcomes of executions: from the action's result to the message, and from the message to the stored episode."""
 
-from typing import Any
-
 import numpy as np
 from builtin_interfaces.msg import Time
 from sensor_msgs.msg import JointState

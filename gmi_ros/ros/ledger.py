@@ -16,6 +16,7 @@ from gmi_ros.ros.settings import RecorderSettings
 from gmi_ros.ros.judging import Judgement
 
 STORE_FAULTS = (ErrorCode.STORE_UNWRITABLE, ErrorCode.STORE_CORRUPT, ErrorCode.FILE_NOT_FOUND)
+_KEPT = "is kept, and committed once that can be done, unless the recorder ends before: judge again to be sure"
 _LATEST = 3  # stored outcomes that a refusal names
 
 
@@ -180,8 +181,8 @@ class Ledger:
         if error.code == ErrorCode.BAD_REQUEST:
             latest = f", such as {', '.join(map(repr, self._latest))}" if self._latest else ""
             text = (
-                f"no outcome {judgement.outcome_id!r} is among the {self._store.stored} in {self._store.path} or waits to be "
-                f"stored; valid is the outcome_id of a GraspOutcome or Recorded{latest}"
+                f"no outcome {judgement.outcome_id!r} is among the {self._store.stored} in {self._store.path} or waits; "
+                f"valid is the outcome_id of a GraspOutcome or Recorded{latest}"
             )
         if judgement.is_told:
             self._logger.error(f"a verdict that was kept cannot be committed: {text}")
@@ -201,7 +202,8 @@ class Ledger:
         text = f"{error.code.name}: {error.message}"
         if text != self.fault:
             self._logger.error(
-                f"{text}; {self.waiting} outcomes wait, tried again every {self._settings.retry_period} s (retry_period)"
+                f"{text}; {self.waiting} outcomes wait, "
+                f"tried again every {self._settings.retry_period} s (retry_period)"
             )
         self.fault = self.last_fault = text
 
@@ -209,6 +211,3 @@ class Ledger:
         self._pairing.done(outcome)
         self._statistics.count(f"dropped.{error.code.name}")
         self._logger.error(f"outcome {outcome.outcome_id!r} is not stored: {error.code.name}: {error.message}")
-
-
-_KEPT = "is kept, and committed when the store can be written again, unless the recorder ends before: judge again to be sure"

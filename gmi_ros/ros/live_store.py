@@ -19,9 +19,9 @@ _FULL = 16 * RECORD_BYTES  # of free disk: below it is full, and that is what fu
 class LiveStore:
     """For use from one thread; the counts and `frames` from any.
 
-    frames: the full frames beside the store, `experience.frames/` of `experience.db`; they count for the budget and make
-    room for records also where none are being added. stored: outcomes in the store, recorded: successful training pairs
-    among them, store_bytes: what it takes, all as of the last time that it was opened, added to or judged in.
+    frames: the full frames beside the store, `experience.frames/` of `experience.db`; they count for the budget and
+    make room for records also where none are being added. stored: outcomes in the store, recorded: successful training
+    pairs among them, store_bytes: what it takes, all as of the last time that it was opened, added to or judged in.
     """
 
     def __init__(self, path: Path, budget_bytes: float):

@@ -67,8 +67,8 @@ SECTIONS = (
     ),
     Section(
         "experience_recorder",
-        "Where outcomes go, how long they wait, and what they may take: [recording.md](recording.md). From `queue_size` on\n"
-        "it is about images, which count only with `store_full_frames`.",
+        "Where outcomes go, how long they wait, and what they may take: [recording.md](recording.md). From\n"
+        "`queue_size` on it is about images, which count only with `store_full_frames`.",
         RecorderSettings,
         AT_START,
     ),

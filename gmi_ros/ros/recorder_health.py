@@ -42,12 +42,8 @@ class RecorderHealth:
         if self._ledger.fault:
             level, summary = ERROR, f"{self._ledger.waiting} outcomes wait: {self._ledger.fault}"
         elif size >= NEAR_BUDGET * budget:
-            level, summary = (
-                WARN,
-                (
-                    f"the store takes {size / budget:.0%} of disk_budget ({budget / GB:g} GB); from 100 % on outcomes wait"
-                ),
-            )
+            share = f"the store takes {size / budget:.0%} of disk_budget ({budget / GB:g} GB)"
+            level, summary = WARN, f"{share}; from 100% on outcomes wait"
         elif lost:
             level, summary = WARN, f"{lost} full frames lost in the last second"
         shown = {

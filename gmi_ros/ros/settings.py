@@ -95,7 +95,7 @@ class StoreSettings(Settings):
     store: str = setting("~/.local/share/gmi_ros/experience.db", "file of the experience store, made on demand")
     disk_budget: float = setting(
         10.0,
-        "most that the store and the full frames beside it take [GB]: full frames give way, oldest first, records never",
+        "most that the store and its full frames take [GB]; full frames give way, oldest first, records never",
         0.001,
         1e6,
     )

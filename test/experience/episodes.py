@@ -88,7 +88,8 @@ def make_older(path: Path, version: int) -> None:
     statements = []
     if version < 3:
         statements += ["DROP TABLE verdicts", "DROP INDEX observation_stamps"]
-        statements += [f"ALTER TABLE episodes DROP COLUMN {name}" for name in ("note", "judged_ns", "contacts_computed")]
+        newer = ("note", "judged_ns", "contacts_computed")
+        statements += [f"ALTER TABLE episodes DROP COLUMN {name}" for name in newer]
     if version < 2:
         statements += ["ALTER TABLE episodes DROP COLUMN hold_share"]
     database = sqlite3.connect(path)

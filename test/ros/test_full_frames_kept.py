@@ -1,4 +1,4 @@
-"""Whole images of executed grasps: found by their stamp, whatever came first, within the memory, bit for bit on disk."""
+"""Whole images of executed grasps: found by stamp, whatever came first, within the memory, bit for bit on disk."""
 
 import numpy as np
 import pytest

@@ -81,7 +81,7 @@ class Case:
     judged: list[tuple[float, bool]] = field(default_factory=list)
 
     def expected(self) -> tuple[bool, str, str]:
-        """Success, who judged and split, by the rules: judged once it has come, paired if in time, the last one holds."""
+        """Success, who judged, and split: judged once it has come, the last verdict holds; paired if in time."""
         first = min(self.came)
         verdicts = sorted((when, verdict) for when, verdict in self.judged if when > first)
         success = verdicts[-1][1] if verdicts else self.success
