@@ -44,18 +44,17 @@ def _latest(text: str) -> int:
 def _time(text: str) -> tuple[int, int]:
     """The first and the last nanosecond of what was written: a date is a day long."""
     try:
-        start = round(float(text) * 1e9)
-        if abs(start) >= 2**63:
-            raise argparse.ArgumentTypeError(f"must be a time within 9.2e9 s of 1970, got {text!r}")
-        return start, start
-    except (ValueError, OverflowError):
-        pass  # no number
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"must be a date, a date and time (2026-07-01T14:30), or seconds, got {text!r}"
-        ) from None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-    start = (moment - _EPOCH) // timedelta(microseconds=1) * 1000
-    return start, start + (86_400 * 10**9 - 1 if len(text) == len("2026-07-01") else 0)
+        start, length = round(float(text) * 1e9), 0
+    except (ValueError, OverflowError):  # no number
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(
+                f"must be a date, a date and time (2026-07-01T14:30), or seconds, got {text!r}"
+            ) from None
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+        start = (moment - _EPOCH) // timedelta(microseconds=1) * 1000
+        length = 86_400 * 10**9 - 1 if len(text) == len("2026-07-01") else 0
+    if not -(2**63) <= start < 2**63 - length:
+        raise argparse.ArgumentTypeError(f"must be within 9.2e9 s of 1970, got {text!r}")
+    return start, start + length

@@ -29,7 +29,7 @@ class _Window:
         camera, there = self._o_from_camera[:3, 3], poses.transform_points(self._o_from_camera, points)
         with np.errstate(divide="ignore", invalid="ignore"):  # beside the camera
             share = camera[0] / (camera[0] - there[:, :1])  # of the way from the camera, at which the plane x = 0 is
-        offsets = (camera + share * (there - camera))[:, [1, 2]]  # (n, 2) [m] along O_y and O_z
+            offsets = (camera + share * (there - camera))[:, [1, 2]]  # (n, 2) [m] along O_y and O_z
         cells = (SIZE - 1) / 2 - offsets / (WINDOW_M / SIZE)  # (n, 2) column and row
         return [tuple(p) for p in np.clip(np.nan_to_num((cells + 0.5) * _ZOOM), -_FAR, _FAR).tolist()]
 
