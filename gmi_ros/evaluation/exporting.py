@@ -42,6 +42,7 @@ FIELDS = {
     "normals_predicted": Field("<f4", (3, 3), f"outward unit normals there {_IN_O}"),
     "contacts_reached": Field("<f4", (3, 3), f"contacts [m] {_IN_O}"),
     "normals_reached": Field("<f4", (3, 3), f"outward unit normals there {_IN_O}"),
+    "contacts_computed": Field("|b1", (), "whether contacts reached follow from the joints, not all of them were felt"),
     "joints": Field("<f4", (4,), "spread, f1, f2, f3 as reached [rad]; NaN where not known"),
     "camera_from_object": Field("<f8", (4, 4), "pose of {O} in the camera's optical frame [m]"),
     "camera_from_palm": Field("<f8", (4, 4), "pose of the palm {P} at the grasp [m]; NaN where not known"),

@@ -181,8 +181,8 @@ class Ledger:
         if error.code == ErrorCode.BAD_REQUEST:
             latest = f", such as {', '.join(map(repr, self._latest))}" if self._latest else ""
             text = (
-                f"no outcome {judgement.outcome_id!r} is among the {self._store.stored} in {self._store.path} or waits; "
-                f"valid is the outcome_id of a GraspOutcome or Recorded{latest}"
+                f"no outcome {judgement.outcome_id!r} is among the {self._store.stored} in {self._store.path} or "
+                f"waits; valid is the outcome_id of a GraspOutcome or Recorded{latest}"
             )
         if judgement.is_told:
             self._logger.error(f"a verdict that was kept cannot be committed: {text}")
