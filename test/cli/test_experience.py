@@ -229,7 +229,10 @@ def test_what_cannot_be_rendered_leaves_no_half_export(sim, gmi, tmp_path):
         recipe = {name: value for name, value in episode.recipe.items() if name != "depth"}
         bad.add(dataclasses.replace(episode, recipe=recipe, outcome_id="b", observation_id="b"))
     for outcome, words in (("a", "nonesuch_7"), ("b", "depth")):
-        for command in (["export", "--out", tmp_path / "out", "--quiet"], ["show", outcome, "--out", tmp_path / "out"]):
+        for command in (
+            ["export", "--out", tmp_path / "out", "--workers", 1, "--quiet"],
+            ["show", outcome, "--out", tmp_path / "out"],
+        ):
             status, report, _ = gmi("experience", command[0], tmp_path / "bad.db", *command[1:])
             assert status == 1 and report["error"] == "BAD_REQUEST", report
             assert words in report["message"] or command[0] == "export"
