@@ -1,6 +1,7 @@
-"""What every test shares: a ROS domain of its own, ROS nodes that are taken down, real frames, the scale of soaks."""
+"""What every test shares: a ROS domain of its own, ROS nodes that are taken down, real frames, how long soaks are."""
 
 import os
+import random
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -65,6 +66,16 @@ def primesense() -> Path:
 def soak_scale() -> float:
     """1.0 under `make soak`, 0.01 otherwise: multiply numbers of rounds and seconds by it."""
     return 1.0 if os.environ.get("GMI_SOAK") == "1" else 0.01
+
+
+@pytest.fixture
+def soak_seed(request) -> int:
+    """Printed; another one every time under `make soak` unless GMI_SOAK_SEED gives it, always 1 in `make test`."""
+    given = os.environ.get("GMI_SOAK_SEED")
+    drawn = random.SystemRandom().randrange(1, 2**31) if os.environ.get("GMI_SOAK") == "1" else 1
+    seed = int(given) if given else drawn
+    print(f"\n{request.node.name}: GMI_SOAK_SEED={seed}", flush=True)
+    return seed
 
 
 class Ros:

@@ -22,6 +22,7 @@ COMMANDS = {
     "synthesize": "grasps for one frame read from files",
     "replay": "grasps for every image set of a rosbag2, without ROS",
     "collect": "simulated picking trials into an experience store",
+    "experience": "what executed grasps came to: list, show, export, merge and verify the stores",
     "train": "train a network on experience stores",
     "evaluate": "how good a network is, by several measures",
     "figures": "pictures of what a network samples, and a page in which the grasps can be turned",

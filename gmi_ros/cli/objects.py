@@ -58,3 +58,20 @@ def load_objects(
         message = f"none of the {len(found.skipped)} meshes in {args.meshes} can be used; the reasons are named above"
         raise GmiError(ErrorCode.BAD_REQUEST, message)
     return MESHES, found.objects, found.skipped
+
+
+def add_recorded_meshes(parser: argparse._ActionsContainer) -> None:
+    """--meshes and --scale, of records that were collected with a user's own objects."""
+    parser.add_argument(
+        "--meshes", type=Path, metavar="DIR", help="the folder that records of meshes were collected from"
+    )
+    parser.add_argument("--scale", type=float, default=1.0, help="metres per unit of the meshes (default: 1)")
+
+
+def recorded_meshes(args: argparse.Namespace) -> tuple["ObjectModel", ...]:
+    """The objects that they name."""
+    if args.meshes is None:
+        return ()
+    from gmi_ros.sim.meshes import load_meshes
+
+    return load_meshes(args.meshes, args.scale, cache=cache_folder("meshes")).objects

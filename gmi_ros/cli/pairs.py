@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gmi_ros.cli import options
-from gmi_ros.core.resources import cache_folder
+from gmi_ros.cli.objects import add_recorded_meshes, recorded_meshes
 
 if TYPE_CHECKING:
     from gmi_ros.learning.dataset import GraspData
     from gmi_ros.learning.judged import JudgedData
-    from gmi_ros.sim.objects import ObjectModel
 
 
 def add_pairs(parser: argparse.ArgumentParser) -> None:
@@ -25,10 +24,7 @@ def add_pairs(parser: argparse.ArgumentParser) -> None:
         "with its own view)",
     )
     parser.add_argument("--cache", type=Path, metavar="DIR", help="folder that keeps rendered images for the next time")
-    parser.add_argument(
-        "--meshes", type=Path, metavar="DIR", help="the folder that records of meshes were collected from"
-    )
-    parser.add_argument("--scale", type=float, default=1.0, help="metres per unit of the meshes (default: 1)")
+    add_recorded_meshes(parser)
     parser.add_argument("--threads", type=options.count, default=2, metavar="N", help="CPU threads")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
@@ -56,15 +52,7 @@ def _common(args: argparse.Namespace) -> dict:
     from gmi_ros.evaluation.models import set_threads
 
     set_threads(args.threads)
-    return {"progress": not args.quiet, "meshes": _meshes(args), "cache": args.cache}
-
-
-def _meshes(args: argparse.Namespace) -> "tuple[ObjectModel, ...]":
-    if args.meshes is None:
-        return ()
-    from gmi_ros.sim.meshes import load_meshes
-
-    return load_meshes(args.meshes, args.scale, cache=cache_folder("meshes")).objects
+    return {"progress": not args.quiet, "meshes": recorded_meshes(args), "cache": args.cache}
 
 
 def add_network(parser: argparse.ArgumentParser) -> None:

@@ -97,6 +97,9 @@ def _recipe_of(episode: Episode) -> dict:
         raise GmiError(
             ErrorCode.BAD_REQUEST, f"{episode.outcome_id}: recipe version {RECIPE_VERSION} needed, got {got}"
         )
+    missing = [name for name in ("object", "camera", "look", "depth") if name not in recipe]
+    if missing:
+        raise GmiError(ErrorCode.BAD_REQUEST, f"{episode.outcome_id}: its recipe lacks {', '.join(missing)}")
     return recipe
 
 

@@ -22,7 +22,7 @@ _SHAPES = {
 }
 _TEXTS = (
     "outcome_id grasp_id observation_id split class_name object_name "
-    "reason judged_by model_hash software_version camera"
+    "reason judged_by note model_hash software_version camera"
 ).split()
 _POSE_TOLERANCE = 1e-4  # poses that went through float32 are rigid to about 1e-6
 _UNIT_TOLERANCE = 1e-3
@@ -69,7 +69,9 @@ class Episode:
     camera_from_object: (4, 4), {O} in the camera's optical frame; degenerate: its flag.
     contacts_*: (3, 3) [m], normals_*: (3, 3) unit, outward, in {O}, row i is finger F(i+1); None where unknown.
     joints: (4,) [rad] spread, f1, f2, f3 as reached. camera_from_palm: (4, 4), {P} at the grasp.
-    reason: why it failed, or empty. judged_by: sensor, lift check, person, simulation.
+    reason: why it ended so, in a word or two. judged_by: sensor, lift, person, simulation. note: what the judge added.
+    judged_ns: when this verdict replaced an earlier one [ns], 0 for the one that came with the outcome.
+    contacts_computed: the contacts reached were not felt, or not all of them, but follow from the joints.
     hold_share: of the trials with errors of the wrist, how many held (0 to 1), where there were any.
     height_lifted: [m]. seed: of the synthesis. Integers fit 64 bits.
 
@@ -98,10 +100,13 @@ class Episode:
     normals_predicted: np.ndarray | None = None
     contacts_reached: np.ndarray | None = None
     normals_reached: np.ndarray | None = None
+    contacts_computed: bool = False
     joints: np.ndarray | None = None
     camera_from_palm: np.ndarray | None = None
     reason: str = ""
     judged_by: str = ""
+    note: str = ""
+    judged_ns: int = 0
     height_lifted: float | None = None
     hold_share: float | None = None
     seed: int = 0
@@ -155,6 +160,7 @@ class Episode:
             wrong.append("outcome_id is empty and there is no object_name to derive it from")
         for name, (low, high) in {
             "stamp_ns": (-(2**63), 2**63), "trial_seed": (0, 2**64), "seed": (0, 2**64), "view": (0, 2**31),
+            "judged_ns": (0, 2**63),
         }.items():  # fmt: skip
             value = getattr(self, name)
             if not isinstance(value, (int, np.integer)) or not low <= value < high:

@@ -1,7 +1,8 @@
-"""Between an Episode and the rows of the store."""
+"""Between an Episode and a row of the store: a Record holds the values as they are stored, every id spelled out."""
 
 import struct
 from pathlib import Path
+from typing import NamedTuple
 
 import zstandard
 
@@ -11,19 +12,86 @@ from gmi_ros.experience.episode import Episode, derived_id
 
 CONTEXT = "source split class_name object_name judged_by model_hash software_version camera".split()
 
-_COLUMNS = f"""
-    SELECT e.id, e.outcome_id, e.grasp_id, o.observation_id, e.trial_seed, e.view, e.seed, e.success, r.text,
-        e.height_lifted, e.contacts_predicted, e.normals_predicted, e.contacts_reached, e.normals_reached, e.joints,
-        e.camera_from_palm, o.stamp_ns, o.camera_from_object, o.degenerate, t.text, o.data,
-        {", ".join(f"c.{name}" for name in CONTEXT)}"""
+
+class Record(NamedTuple):
+    """What a store keeps of an episode. Copied from store to store it stays the same to the bit.
+
+    row: its number in the store, 0 before it is in one. template: of the recipe, None where `data` are pixels.
+    Seeds are signed; poses, floats and directions as `packing` makes them.
+    """
+
+    row: int
+    outcome_id: str
+    grasp_id: str
+    observation_id: str
+    trial_seed: int
+    view: int
+    seed: int
+    success: int
+    reason: str
+    height_lifted: float | None
+    contacts_predicted: bytes | None
+    normals_predicted: bytes | None
+    contacts_reached: bytes | None
+    normals_reached: bytes | None
+    joints: bytes | None
+    camera_from_palm: bytes | None
+    hold_share: float | None
+    note: str
+    judged_ns: int
+    contacts_computed: int
+    stamp_ns: int
+    camera_from_object: bytes
+    degenerate: int
+    template: str | None
+    data: bytes
+    source: str
+    split: str
+    class_name: str
+    object_name: str
+    judged_by: str
+    model_hash: str
+    software_version: str
+    camera: str
+
+
+_OF_EPISODES = (
+    "trial_seed view seed success height_lifted contacts_predicted normals_predicted contacts_reached normals_reached "
+    "joints camera_from_palm hold_share note judged_ns contacts_computed"
+).split()
+_OF_OBSERVATIONS = "stamp_ns camera_from_object degenerate data".split()
+_NEWER = {"hold_share": 2, "note": 3, "judged_ns": 3, "contacts_computed": 3}  # since which version
+_COLUMNS = {
+    "row": "e.id", "outcome_id": "e.outcome_id", "grasp_id": "e.grasp_id", "observation_id": "o.observation_id",
+    "reason": "r.text", "template": "t.text",
+    **{name: f"e.{name}" for name in _OF_EPISODES},
+    **{name: f"o.{name}" for name in _OF_OBSERVATIONS},
+    **{name: f"c.{name}" for name in CONTEXT},
+}  # fmt: skip
 _TABLES = """
     FROM episodes e JOIN observations o ON o.id = e.observation JOIN contexts c ON c.id = e.context
         JOIN names r ON r.id = e.reason LEFT JOIN names t ON t.id = o.template"""
 
 
 def read(version: int) -> str:
-    """The query for whole rows of a store of this version."""
-    return f"{_COLUMNS}, {'e.hold_share' if version >= 2 else 'NULL'} {_TABLES}"
+    """The query for whole rows of a store of this version; `record` takes them."""
+    columns = ("NULL" if _NEWER.get(name, 0) > version else _COLUMNS[name] for name in Record._fields)
+    return f"SELECT {', '.join(columns)} {_TABLES}"
+
+
+def record(row: tuple) -> Record:
+    """A row of `read` with what was left to be derived."""
+    found = Record(*row)
+    outcome = found.outcome_id or derived_id(found.split, found.object_name, found.trial_seed % 2**64, found.view)
+    return found._replace(
+        outcome_id=outcome,
+        grasp_id=found.grasp_id or outcome,
+        observation_id=found.observation_id or outcome,
+        seed=found.trial_seed if found.seed is None else found.seed,
+        note=found.note or "",
+        judged_ns=found.judged_ns or 0,
+        contacts_computed=found.contacts_computed or 0,
+    )
 
 
 def signed(number: int) -> int:
@@ -31,64 +99,90 @@ def signed(number: int) -> int:
     return int(number) - 2**64 if number >= 2**63 else int(number)
 
 
-def episode_columns(episode: Episode) -> dict:
-    """The columns of table `episodes` that hold the episode's own values, not references."""
-    e = episode
-    derived = e.outcome_id == derived_id(e.split, e.object_name, e.trial_seed, e.view)
-    return {
-        "outcome_id": None if derived else e.outcome_id,
-        "grasp_id": None if e.grasp_id == e.outcome_id else e.grasp_id,
-        "trial_seed": signed(e.trial_seed),
-        "view": int(e.view),
-        "seed": None if e.seed == e.trial_seed else signed(e.seed),
-        "success": int(e.success),
-        "height_lifted": None if e.height_lifted is None else float(e.height_lifted),
-        "contacts_predicted": packing.pack_floats(e.contacts_predicted),
-        "normals_predicted": packing.pack_directions(e.normals_predicted),
-        "contacts_reached": packing.pack_floats(e.contacts_reached),
-        "normals_reached": packing.pack_directions(e.normals_reached),
-        "joints": packing.pack_floats(e.joints),
-        "camera_from_palm": packing.pack_pose(e.camera_from_palm),
-        "hold_share": None if e.hold_share is None else float(e.hold_share),
+def own_columns(r: Record) -> dict:
+    """The columns of table `episodes` that hold the record's own values, not references; NULL what can be derived."""
+    derived = r.outcome_id == derived_id(r.split, r.object_name, r.trial_seed % 2**64, r.view)
+    values = {name: getattr(r, name) for name in _OF_EPISODES}
+    return values | {
+        "outcome_id": None if derived else r.outcome_id,
+        "grasp_id": None if r.grasp_id == r.outcome_id else r.grasp_id,
+        "seed": None if r.seed == r.trial_seed else r.seed,
+        "note": r.note or None,
+        "judged_ns": r.judged_ns or None,
+        "contacts_computed": r.contacts_computed or None,
     }
 
 
-def decode(row: tuple, path: Path) -> Episode:
-    """The episode of a row of `read`.
+def encode(e: Episode) -> Record:
+    """The record of an episode.
+
+    Raises:
+        GmiError: BAD_REQUEST for a recipe that JSON cannot hold.
+    """
+    template, data = (None, packing.pack_pixels(e.pixels)) if e.recipe is None else packing.pack_recipe(e.recipe)
+    return Record(
+        row=0,
+        outcome_id=e.outcome_id,
+        grasp_id=e.grasp_id,
+        observation_id=e.observation_id,
+        trial_seed=signed(e.trial_seed),
+        view=int(e.view),
+        seed=signed(e.seed),
+        success=int(e.success),
+        reason=e.reason,
+        height_lifted=None if e.height_lifted is None else float(e.height_lifted),
+        contacts_predicted=packing.pack_floats(e.contacts_predicted),
+        normals_predicted=packing.pack_directions(e.normals_predicted),
+        contacts_reached=packing.pack_floats(e.contacts_reached),
+        normals_reached=packing.pack_directions(e.normals_reached),
+        joints=packing.pack_floats(e.joints),
+        camera_from_palm=packing.pack_pose(e.camera_from_palm),
+        hold_share=None if e.hold_share is None else float(e.hold_share),
+        note=e.note,
+        judged_ns=int(e.judged_ns),
+        contacts_computed=int(e.contacts_computed),
+        stamp_ns=int(e.stamp_ns),
+        camera_from_object=packing.pack_pose(e.camera_from_object),
+        degenerate=int(e.degenerate),
+        template=template,
+        data=data,
+        **{name: getattr(e, name) for name in CONTEXT},
+    )
+
+
+def decode(r: Record, path: Path) -> Episode:
+    """The episode of a record.
 
     Raises:
         GmiError: STORE_CORRUPT where its bytes make no sense.
     """
-    number, outcome, grasp, observation, trial_seed, view, seed, success, reason, height = row[:10]
-    predicted, predicted_normals, reached, reached_normals, joints, palm, stamp_ns, frame, degenerate = row[10:19]
-    template, data = row[19:21]
-    context, hold_share = dict(zip(CONTEXT, row[21:-1], strict=True)), row[-1]
     try:
-        seed_used = trial_seed if seed is None else seed
-        outcome = outcome or derived_id(context["split"], context["object_name"], trial_seed % 2**64, view)
         return Episode.unchecked(
-            **context,
-            outcome_id=outcome,
-            grasp_id=grasp or outcome,
-            observation_id=observation or outcome,
-            stamp_ns=stamp_ns,
-            trial_seed=trial_seed % 2**64,
-            view=view,
-            seed=seed_used % 2**64,
-            success=bool(success),
-            reason=reason,
-            height_lifted=height,
-            pixels=packing.unpack_pixels(data) if template is None else None,
-            recipe=None if template is None else packing.unpack_recipe(template, data),
-            camera_from_object=packing.unpack_pose(frame),
-            degenerate=bool(degenerate),
-            contacts_predicted=packing.unpack_floats(predicted, 3, 3),
-            normals_predicted=packing.unpack_directions(predicted_normals),
-            contacts_reached=packing.unpack_floats(reached, 3, 3),
-            normals_reached=packing.unpack_directions(reached_normals),
-            joints=packing.unpack_floats(joints, 4),
-            camera_from_palm=packing.unpack_pose(palm),
-            hold_share=hold_share,
+            **{name: getattr(r, name) for name in CONTEXT},
+            outcome_id=r.outcome_id,
+            grasp_id=r.grasp_id,
+            observation_id=r.observation_id,
+            stamp_ns=r.stamp_ns,
+            trial_seed=r.trial_seed % 2**64,
+            view=r.view,
+            seed=r.seed % 2**64,
+            success=bool(r.success),
+            reason=r.reason,
+            note=r.note,
+            judged_ns=r.judged_ns,
+            contacts_computed=bool(r.contacts_computed),
+            height_lifted=r.height_lifted,
+            pixels=packing.unpack_pixels(r.data) if r.template is None else None,
+            recipe=None if r.template is None else packing.unpack_recipe(r.template, r.data),
+            camera_from_object=packing.unpack_pose(r.camera_from_object),
+            degenerate=bool(r.degenerate),
+            contacts_predicted=packing.unpack_floats(r.contacts_predicted, 3, 3),
+            normals_predicted=packing.unpack_directions(r.normals_predicted),
+            contacts_reached=packing.unpack_floats(r.contacts_reached, 3, 3),
+            normals_reached=packing.unpack_directions(r.normals_reached),
+            joints=packing.unpack_floats(r.joints, 4),
+            camera_from_palm=packing.unpack_pose(r.camera_from_palm),
+            hold_share=r.hold_share,
         )
     except (ValueError, TypeError, struct.error, StopIteration, zstandard.ZstdError) as error:
-        raise GmiError(ErrorCode.STORE_CORRUPT, f"{path}: episode {number} cannot be read: {error}") from error
+        raise GmiError(ErrorCode.STORE_CORRUPT, f"{path}: episode {r.row} cannot be read: {error}") from error

@@ -5,7 +5,7 @@ import sqlite3
 from gmi_ros.core.errors import ErrorCode, GmiError
 
 APPLICATION_ID = 0x474D4945  # "GMIE"
-VERSION = 2
+VERSION = 3
 
 # What many records share is kept once: contexts (who judged what, with which software), names (reasons of failure and
 # the templates of recipes), observations (several grasps of one image). Ids that can be derived are NULL.
@@ -26,6 +26,7 @@ TABLES = {
         camera_from_object BLOB NOT NULL,
         degenerate INTEGER NOT NULL)""",
     # outcome_id NULL: split/object_name/trial_seed[/view]. grasp_id NULL: the outcome_id. seed NULL: the trial_seed.
+    # note NULL: empty. judged_ns, contacts_computed NULL: 0.
     # Seeds are unsigned 64-bit numbers in SQLite's signed ones.
     "episodes": """(
         id INTEGER PRIMARY KEY,
@@ -43,13 +44,38 @@ TABLES = {
         contacts_reached BLOB, normals_reached BLOB,
         joints BLOB,
         camera_from_palm BLOB,
-        hold_share REAL)""",
+        hold_share REAL,
+        note TEXT,
+        judged_ns INTEGER,
+        contacts_computed INTEGER)""",
+    # What was thought of an outcome before: every verdict that a later one has replaced. judged_ns 0: came with it.
+    "verdicts": """(
+        id INTEGER PRIMARY KEY,
+        episode INTEGER NOT NULL REFERENCES episodes (id),
+        success INTEGER NOT NULL,
+        reason TEXT NOT NULL, judged_by TEXT NOT NULL, note TEXT NOT NULL,
+        judged_ns INTEGER NOT NULL,
+        UNIQUE (episode, success, reason, judged_by, note, judged_ns))""",
 }
+# A stamp stands behind its observation's image, which is long: lists take it from here.
+STAMPS = "observation_stamps"
+_STAMPS = f"CREATE INDEX {STAMPS} ON observations (id, stamp_ns)"
 # From the version before, by the version that they lead to.
-MIGRATIONS = {2: ("ALTER TABLE episodes ADD COLUMN hold_share REAL",)}
+MIGRATIONS = {
+    2: ("ALTER TABLE episodes ADD COLUMN hold_share REAL",),
+    3: (
+        "ALTER TABLE episodes ADD COLUMN note TEXT",
+        "ALTER TABLE episodes ADD COLUMN judged_ns INTEGER",
+        "ALTER TABLE episodes ADD COLUMN contacts_computed INTEGER",
+        f"CREATE TABLE verdicts {TABLES['verdicts']}",
+        _STAMPS,
+    ),
+}
 OLDEST = min(MIGRATIONS) - 1
+_SINCE = {"verdicts": 3}  # version that brought a table
 
 INDICES = (
+    _STAMPS,
     "CREATE UNIQUE INDEX observation_ids ON observations (observation_id) WHERE observation_id IS NOT NULL",
     "CREATE UNIQUE INDEX outcome_ids ON episodes (outcome_id) WHERE outcome_id IS NOT NULL",
     "CREATE UNIQUE INDEX trials ON episodes (trial_seed, view, context) WHERE outcome_id IS NULL",
@@ -108,7 +134,7 @@ def check(database: sqlite3.Connection, path) -> int:
             f"{path} has store version {version}, this gmi_ros reads versions {OLDEST} to {VERSION}: {advice}",
         )
     present = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    missing = [name for name in TABLES if name not in present]
+    missing = [name for name in TABLES if name not in present and _SINCE.get(name, OLDEST) <= version]
     if missing:
         raise GmiError(ErrorCode.STORE_CORRUPT, f"{path} lacks the table {', '.join(missing)}")
     return version

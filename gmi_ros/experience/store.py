@@ -2,24 +2,51 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
 
 from gmi_ros.core.errors import ErrorCode, GmiError
-from gmi_ros.experience import compressed, packing, rows, schema
-from gmi_ros.experience.episode import Episode
+from gmi_ros.experience import compressed, rows, schema, tables, verdicts
+from gmi_ros.experience.database import connect, transaction, translated
+from gmi_ros.experience.episode import Episode, derived_id
+from gmi_ros.experience.filters import Filters
 from gmi_ros.experience.lock import WriterLock
+from gmi_ros.experience.rows import Record
+from gmi_ros.experience.verdicts import Verdict
 
 _BATCH = 256  # records a reader takes at once; between batches it holds no snapshot
-_BUSY_S = 10.0
+_SUMMARY = (
+    "e.id, e.outcome_id, c.source, c.split, c.object_name, e.success, r.text, c.judged_by, c.model_hash, o.stamp_ns, "
+    "e.trial_seed, e.view"
+)
+
+
+class Summary(NamedTuple):
+    """What a list shows of an episode. row: its number in the store. stamp_ns: of the image [ns]."""
+
+    row: int
+    outcome_id: str
+    source: str
+    split: str
+    object_name: str
+    success: bool
+    reason: str
+    judged_by: str
+    model_hash: str
+    stamp_ns: int
 
 
 class Store:
     """Episodes in the order in which they were added, each outcome_id once.
 
     Write-ahead log and synchronous=FULL: what `add` returned for is there after the process is killed. One writer (an
-    advisory lock), any number of readers at the same time. The methods may be called from several threads.
+    advisory lock), any number of readers at the same time, each of whose answers is of one moment. The methods may be
+    called from several threads. `**filters` are the fields of experience.filters.Filters.
     """
 
     def __init__(self, path: Path | str, mode: str = "r"):
@@ -53,48 +80,17 @@ class Store:
             self._file = self._unpacked.path
         self._database: sqlite3.Connection | None = None
         try:
-            with self._translated():
-                self._database = self._connect()
+            with translated(self.path, self._writable):
+                self._database = connect(self._file, self._writable)
                 if self._writable and schema.is_empty(self._database):
                     schema.create(self._database)
-                version = schema.check(self._database, self.path)
+                self.version = schema.check(self._database, self.path)
                 if self._writable:
-                    version = schema.migrate(self._database)
-                self._read = rows.read(version)
+                    self.version = schema.migrate(self._database)
+                self._read = rows.read(self.version)
         except BaseException:
             self.close()
             raise
-
-    def _connect(self) -> sqlite3.Connection:
-        # A write-ahead log needs a shared-memory file beside it; a medium where none can be made has no writer either.
-        name = self._file.absolute().as_uri()
-        try:
-            database = self._connect_to(name + ("?mode=rwc" if self._writable else "?mode=ro"))
-        except sqlite3.OperationalError:
-            if self._writable or Path(f"{self._file}-wal").exists():
-                raise
-            return self._connect_to(name + "?mode=ro&immutable=1")
-        if self._writable:
-            mode = database.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-            if mode != "wal":
-                database.close()
-                raise GmiError(
-                    ErrorCode.STORE_UNWRITABLE,
-                    f"the file system of {self.path} does not support a write-ahead log; use a local disk",
-                )
-            database.execute("PRAGMA synchronous = FULL")
-            database.execute("PRAGMA foreign_keys = ON")
-        return database
-
-    @staticmethod
-    def _connect_to(uri: str) -> sqlite3.Connection:
-        database = sqlite3.connect(uri, uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-        try:
-            database.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        except BaseException:
-            database.close()
-            raise
-        return database
 
     def close(self) -> None:
         """Close the file and let another writer in; closing twice is allowed."""
@@ -115,6 +111,24 @@ class Store:
     def __exit__(self, *_) -> None:
         self.close()
 
+    @contextmanager
+    def using(self) -> Iterator[sqlite3.Connection]:
+        """The database to read from, for this thread alone. For this package."""
+        with self._mutex, translated(self.path, self._writable):
+            yield self._database
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """The database in a transaction: all that is written inside, or nothing. For this package.
+
+        Raises:
+            GmiError: STORE_UNWRITABLE, also where the store was opened for reading; STORE_CORRUPT.
+        """
+        if not self._writable:
+            raise GmiError(ErrorCode.STORE_UNWRITABLE, f"{self.path} was opened for reading only")
+        with self.using() as database, transaction(database):
+            yield database
+
     def add(self, episode: Episode) -> bool:
         """Store one episode; True means that it is on the disk, False that its outcome_id was there already.
 
@@ -126,28 +140,107 @@ class Store:
 
     def add_many(self, episodes: Iterable[Episode]) -> int:
         """Store all of them in one transaction, or none; returns how many were new. Raises as `add`."""
-        if not self._writable:
-            raise GmiError(ErrorCode.STORE_UNWRITABLE, f"{self.path} was opened for reading only")
-        with self._mutex, self._translated():
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                added = sum(self._insert(episode) for episode in episodes)
-                self._database.execute("COMMIT")
-            except BaseException:
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
-                raise
-        return added
+        with self.writing() as database:
+            return sum(tables.insert(database, rows.encode(episode)) for episode in episodes)
+
+    def judge(
+        self,
+        outcome_id: str,
+        success: bool,
+        *,
+        judged_by: str = verdicts.PERSON,
+        note: str = "",
+        judged_ns: int | None = None,
+    ) -> Episode:
+        """Replace the verdict on an outcome; returned, it is on the disk. The earlier one is kept (`verdicts`).
+
+        The reason becomes "held" or "failed" where it does not fit the verdict. The same judgement again changes nothing.
+
+        Args:
+            judged_ns: when it was judged [ns], None: now.
+
+        Raises:
+            GmiError: BAD_REQUEST where there is no such outcome, or it is not said who judged; as `add`.
+        """
+        judged_ns = time.time_ns() if judged_ns is None else judged_ns
+        with self.writing() as database:
+            record = self._record(database, outcome_id)
+            verdict = verdicts.revised(verdicts.of(record), success, judged_by, note, judged_ns)
+            verdicts.settle(database, record, [verdict])
+            record = self._record(database, outcome_id)
+        return rows.decode(record, self.path)
+
+    def verdicts(self, outcome_id: str) -> list[Verdict]:
+        """All verdicts on an outcome, oldest first; the last one counts. Raises BAD_REQUEST where there is none."""
+        with self.using() as database:
+            record = self._record(database, outcome_id)
+            return [*self.earlier(database, record.row), verdicts.of(record)]
+
+    def earlier(self, database: sqlite3.Connection, row: int) -> list[Verdict]:
+        """The replaced verdicts of an episode. For this package."""
+        return verdicts.earlier(database, row) if self.version >= 3 else []
 
     def __len__(self) -> int:
         return self.count()
 
-    def count(self, success: bool | None = None, split: str | None = None, source: str | None = None) -> int:
+    def count(self, success: bool | None = None, split: str | None = None, source: str | None = None, **filters) -> int:
         """How many episodes there are, of these kinds only where given."""
-        where, values = _filters(success, split, source)
-        query = f"SELECT count(*) FROM episodes e JOIN contexts c ON c.id = e.context WHERE {where}"
-        with self._mutex, self._translated():
-            return self._database.execute(query, values).fetchone()[0]
+        return self.totals(success=success, split=split, source=source, **filters)[0]
+
+    def totals(self, **filters) -> tuple[int, int]:
+        """How many episodes there are, and how many of them are successes."""
+        chosen = Filters(**filters)
+        where, values = chosen.condition()
+        query = f"SELECT count(*), total(e.success) {self._short_tables(chosen.by_stamp)} WHERE {where}"
+        with self.using() as database:
+            n, successes = database.execute(query, values).fetchone()
+        return n, int(successes)
+
+    def ids(self, **filters) -> np.ndarray:
+        """(n,) int64 row numbers for `batch`, oldest first. They never change."""
+        chosen = Filters(**filters)
+        where, values = chosen.condition()
+        query = f"SELECT e.id {self._short_tables(chosen.by_stamp)} WHERE {where} ORDER BY e.id"
+        with self.using() as database:
+            found = database.execute(query, values).fetchall()
+        return np.array(found, np.int64).reshape(-1)
+
+    def batch(self, row_ids: Sequence[int] | np.ndarray) -> list[Episode]:
+        """The episodes of these rows, in their order: a minibatch.
+
+        Raises:
+            GmiError: BAD_REQUEST for a row that is not there; STORE_CORRUPT.
+        """
+        wanted = [int(row) for row in row_ids]
+        found: dict[int, tuple] = {}
+        unique = sorted(set(wanted))
+        with self.using() as database:
+            for start in range(0, len(unique), _BATCH):
+                some = unique[start : start + _BATCH]
+                query = f"{self._read} WHERE e.id IN ({', '.join('?' * len(some))})"
+                found |= {row[0]: row for row in database.execute(query, some)}
+        missing = [row for row in unique if row not in found]
+        if missing:
+            raise GmiError(ErrorCode.BAD_REQUEST, f"{self.path} has no row {missing[0]} ({len(missing)} are missing)")
+        return [rows.decode(rows.record(found[row]), self.path) for row in wanted]
+
+    def summaries(self, limit: int = 0, **filters) -> list[Summary]:
+        """What a list shows of the episodes, newest first, `limit` of them at most (0: all)."""
+        chosen = Filters(**filters)
+        where, values = chosen.condition()
+        query = (
+            f"SELECT {_SUMMARY} {self._short_tables(True)} JOIN names r ON r.id = e.reason "
+            f"WHERE {where} ORDER BY e.id DESC LIMIT ?"
+        )
+        with self.using() as database:
+            found = database.execute(query, [*values, limit or -1]).fetchall()
+        return [
+            Summary(
+                row, name or derived_id(split, thing, seed % 2**64, view),
+                source, split, thing, bool(success), reason, judge, model, stamp,
+            )
+            for row, name, source, split, thing, success, reason, judge, model, stamp, seed, view in found
+        ]  # fmt: skip
 
     def tally(self, split: str) -> list[tuple[str, bool, str, int, int]]:
         """Trials of a split (each once, however many views it has) by object and outcome, as rows of: the object's
@@ -157,25 +250,29 @@ class Store:
             "JOIN contexts c ON c.id = e.context JOIN names n ON n.id = e.reason "
             "WHERE c.split = ? AND e.view = 0 GROUP BY c.object_name, e.success, n.text ORDER BY min(e.id)"
         )
-        with self._mutex, self._translated():
-            found = self._database.execute(query, [split]).fetchall()
+        with self.using() as database:
+            found = database.execute(query, [split]).fetchall()
         return [(name, bool(success), reason, n, seed % 2**64) for name, success, reason, n, seed in found]
 
     def __iter__(self) -> Iterator[Episode]:
         return self.episodes()
 
     def episodes(
-        self, success: bool | None = None, split: str | None = None, source: str | None = None
+        self, success: bool | None = None, split: str | None = None, source: str | None = None, **filters
     ) -> Iterator[Episode]:
         """All episodes, of these kinds only where given, oldest first; those added meanwhile come too."""
-        where, values = _filters(success, split, source)
+        for record in self.records(success=success, split=split, source=source, **filters):
+            yield rows.decode(record, self.path)
+
+    def records(self, **filters) -> Iterator[Record]:
+        """The episodes as they are stored. Takes filters and goes on as `episodes`."""
+        where, values = Filters(**filters).condition()
+        query = f"{self._read} WHERE e.id > ? AND {where} ORDER BY e.id LIMIT {_BATCH}"
         last = 0
         while True:
-            with self._mutex, self._translated():
-                query = f"{self._read} WHERE e.id > ? AND {where} ORDER BY e.id LIMIT {_BATCH}"
-                batch = self._database.execute(query, [last, *values]).fetchall()
-            for row in batch:
-                yield rows.decode(row, self.path)
+            with self.using() as database:
+                batch = database.execute(query, [last, *values]).fetchall()
+            yield from map(rows.record, batch)
             if not batch:
                 return
             last = batch[-1][0]
@@ -186,16 +283,23 @@ class Store:
         Raises:
             GmiError: BAD_REQUEST where there is none.
         """
-        with self._mutex, self._translated():
-            number = self._find(outcome_id)
-            row = self._database.execute(f"{self._read} WHERE e.id = ?", [number]).fetchone()
-        if row is None:
-            raise GmiError(ErrorCode.BAD_REQUEST, f"{self.path} has no outcome {outcome_id!r} among its {len(self)}")
-        return rows.decode(row, self.path)
+        with self.using() as database:
+            record = self._record(database, outcome_id)
+        return rows.decode(record, self.path)
 
     def __contains__(self, outcome_id: str) -> bool:
-        with self._mutex, self._translated():
-            return self._find(outcome_id) is not None
+        with self.using() as database:
+            return tables.find(database, outcome_id) is not None
+
+    def size_bytes(self) -> int:
+        """What the store takes on the disk: its pages and its log, as if all of that had been taken over already."""
+        with self.using() as database:
+            pages, page = (database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size"))
+        log = Path(f"{self._file}-wal")
+        try:
+            return pages * page + log.stat().st_size
+        except FileNotFoundError:
+            return pages * page
 
     def verify(self) -> int:
         """Check the whole file and read every episode; returns how many there are.
@@ -203,9 +307,9 @@ class Store:
         Raises:
             GmiError: STORE_CORRUPT with the first thing that is wrong.
         """
-        with self._mutex, self._translated():
-            (verdict,) = self._database.execute("PRAGMA integrity_check(1)").fetchone()
-            dangling = self._database.execute("PRAGMA foreign_key_check").fetchone()
+        with self.using() as database:
+            (verdict,) = database.execute("PRAGMA integrity_check(1)").fetchone()
+            dangling = database.execute("PRAGMA foreign_key_check").fetchone()
         if verdict != "ok":
             raise GmiError(ErrorCode.STORE_CORRUPT, f"{self.path} is damaged: {verdict}")
         if dangling:
@@ -221,109 +325,19 @@ class Store:
                 raise GmiError(ErrorCode.STORE_CORRUPT, f"{self.path} is damaged: {error}") from error
         return count
 
-    def _insert(self, episode: Episode) -> bool:
-        if self._find(episode.outcome_id) is not None:
-            return False
-        references = {
-            "context": self._intern("contexts", {name: getattr(episode, name) for name in rows.CONTEXT}),
-            "observation": self._observation(episode),
-            "reason": self._intern("names", {"text": episode.reason}),
-        }
-        self._insert_row("episodes", rows.episode_columns(episode) | references)
-        return True
+    def record_at(self, database: sqlite3.Connection, row: int) -> Record:
+        """The record of a row that is there. For this package."""
+        return rows.record(database.execute(f"{self._read} WHERE e.id = ?", [row]).fetchone())
 
-    def _observation(self, episode: Episode) -> int:
-        """The row of the episode's observation, made where it is new."""
-        if episode.recipe is None:
-            template, data = None, packing.pack_pixels(episode.pixels)
-        else:
-            text, data = packing.pack_recipe(episode.recipe)
-            template = self._intern("names", {"text": text})
-        own = episode.observation_id == episode.outcome_id
-        columns = {
-            "observation_id": None if own else episode.observation_id,
-            "template": template,
-            "data": data,
-            "stamp_ns": int(episode.stamp_ns),
-            "camera_from_object": packing.pack_pose(episode.camera_from_object),
-            "degenerate": int(episode.degenerate),
-        }
-        number = self._find_observation(episode.observation_id, own)
-        if number is None:
-            return self._insert_row("observations", columns)
-        # From now on it is shared, so that it needs its name.
-        statement = "UPDATE observations SET observation_id = ? WHERE id = ?"
-        self._database.execute(statement, [episode.observation_id, number])
-        del columns["observation_id"]
-        query = f"SELECT {', '.join(columns)} FROM observations WHERE id = ?"
-        if self._database.execute(query, [number]).fetchone() != tuple(columns.values()):
-            raise GmiError(
-                ErrorCode.BAD_REQUEST,
-                f"outcome {episode.outcome_id!r} refers to observation {episode.observation_id!r}, "
-                "which is stored with another image, stamp or object frame",
-            )
-        return number
+    def _record(self, database: sqlite3.Connection, outcome_id: str) -> Record:
+        row = tables.find(database, outcome_id)
+        if row is None:
+            raise GmiError(ErrorCode.BAD_REQUEST, f"{self.path} has no outcome {outcome_id!r} among its {len(self)}")
+        return self.record_at(database, row)
 
-    def _find_observation(self, observation_id: str, own: bool) -> int | None:
-        query = "SELECT id FROM observations WHERE observation_id = ?"
-        row = self._database.execute(query, [observation_id]).fetchone()
-        if row is None and not own:  # another episode's own, until now
-            query = (
-                "SELECT o.id FROM episodes e JOIN observations o ON o.id = e.observation "
-                "WHERE e.id = ? AND o.observation_id IS NULL"
-            )
-            row = self._database.execute(query, [self._find(observation_id)]).fetchone()
-        return None if row is None else row[0]
-
-    def _find(self, outcome_id: str) -> int | None:
-        """The row of an outcome, by its id or by what that is derived from."""
-        row = self._database.execute("SELECT id FROM episodes WHERE outcome_id = ?", [outcome_id]).fetchone()
-        if row is not None:
-            return row[0]
-        query = (
-            "SELECT id, split || '/' || object_name || '/' AS trial FROM contexts "
-            "WHERE substr(?, 1, length(split) + length(object_name) + 2) = trial"
+    def _short_tables(self, with_stamps: bool) -> str:
+        """The tables of a list, without the images."""
+        stamps = (
+            f" JOIN observations o {'INDEXED BY ' + schema.STAMPS if self.version >= 3 else ''} ON o.id = e.observation"
         )
-        for context, trial in self._database.execute(query, [outcome_id]).fetchall():
-            numbers = outcome_id[len(trial) :].split("/")
-            if len(numbers) > 2 or not all(n.isascii() and n.isdigit() and len(n) <= 20 for n in numbers):
-                continue
-            seed, view = int(numbers[0]), int(numbers[1]) if len(numbers) == 2 else 0
-            if outcome_id != f"{trial}{seed}" + (f"/{view}" if view else "") or seed >= 2**64 or view >= 2**31:
-                continue
-            query = "SELECT id FROM episodes WHERE outcome_id IS NULL AND trial_seed = ? AND view = ? AND context = ?"
-            row = self._database.execute(query, [rows.signed(seed), view, context]).fetchone()
-            if row is not None:
-                return row[0]
-        return None
-
-    def _intern(self, table: str, columns: dict) -> int:
-        condition = " AND ".join(f"{name} = ?" for name in columns)
-        row = self._database.execute(f"SELECT id FROM {table} WHERE {condition}", [*columns.values()]).fetchone()
-        return row[0] if row else self._insert_row(table, columns)
-
-    def _insert_row(self, table: str, columns: dict) -> int:
-        marks = ", ".join("?" * len(columns))
-        statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})"
-        return self._database.execute(statement, [*columns.values()]).lastrowid
-
-    @contextmanager
-    def _translated(self):
-        """SQLite's errors as ours."""
-        try:
-            yield
-        except sqlite3.ProgrammingError:
-            raise  # our own mistake
-        except sqlite3.OperationalError as error:
-            damaged = str(error).startswith("no such")
-            code = ErrorCode.STORE_CORRUPT if damaged or not self._writable else ErrorCode.STORE_UNWRITABLE
-            doing = "write" if code == ErrorCode.STORE_UNWRITABLE else "read"
-            raise GmiError(code, f"cannot {doing} the store {self.path}: {error}") from error
-        except sqlite3.DatabaseError as error:
-            raise GmiError(ErrorCode.STORE_CORRUPT, f"{self.path} is no intact store: {error}") from error
-
-
-def _filters(success: bool | None, split: str | None, source: str | None) -> tuple[str, list]:
-    given = {"e.success": None if success is None else int(success), "c.split": split, "c.source": source}
-    given = {column: value for column, value in given.items() if value is not None}
-    return " AND ".join(["1", *(f"{column} = ?" for column in given)]), [*given.values()]
+        return f"FROM episodes e JOIN contexts c ON c.id = e.context{stamps if with_stamps else ''}"

@@ -1,11 +1,13 @@
 """One picture of one answer: what the camera saw, the mask, {O}, the contacts and the hand."""
 
+from typing import Protocol
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from gmi_ros.core import poses
 from gmi_ros.core.frame import Frame, Intrinsics
-from gmi_ros.core.grasp import FINGERS, Grasp
+from gmi_ros.core.grasp import FINGERS
 from gmi_ros.core.observation import DEPTH_CLIP_M, Observation
 from gmi_ros.hand.barrett import BarrettHand
 from gmi_ros.pipeline import Synthesis
@@ -32,15 +34,26 @@ def draw_synthesis(
     ink = ImageDraw.Draw(image, "RGBA")
     if synthesis is not None:
         _draw_outline(ink, view, frame.mask == synthesis.object_frame.label)
-        _draw_axes(ink, view, synthesis.object_frame.camera_from_object)
+        camera_from_object = synthesis.object_frame.camera_from_object
+        draw_axes(ink, view, camera_from_object)
         if synthesis.grasps:
             best = synthesis.grasps[0]
-            _draw_hand(ink, view, hand, best)
-            _draw_contacts(ink, view, best, synthesis.object_frame.camera_from_object)
+            draw_hand(ink, view, hand, best.camera_from_palm, best.joints)
+            draw_contacts(ink, view, best.contacts, best.normals, camera_from_object)
     return _page(image, synthesis.observation if synthesis else None, title, outcome)
 
 
-class _View:
+class View(Protocol):
+    """Where things in the camera's frame are on a picture [px]."""
+
+    def points(self, points: np.ndarray) -> list[tuple[float, float]]:
+        """Points (n, 3) [m] in the camera's frame."""
+
+    def radius(self, metres: float, depth: float) -> float:
+        """Size of a length at a depth [m]."""
+
+
+class _View(View):
     """A zoom into the image: camera points and pixels to pixels of the picture."""
 
     def __init__(self, intrinsics: Intrinsics, centre_px: np.ndarray, width_px: float):
@@ -84,19 +97,22 @@ def _draw_outline(ink: ImageDraw.ImageDraw, view: _View, mask: np.ndarray) -> No
         ink.rectangle((x - half, y - half, x + half, y + half), fill=(*_OUTLINE, 170))
 
 
-def _draw_axes(ink: ImageDraw.ImageDraw, view: _View, camera_from_object: np.ndarray) -> None:
+def draw_axes(ink: ImageDraw.ImageDraw, view: View, camera_from_object: np.ndarray) -> None:
+    """The axes of {O}."""
     origin = camera_from_object[:3, 3]
     for index, (name, colour) in enumerate(_AXES.items()):
         tip = origin + _AXIS_M * camera_from_object[:3, index]
         start, end = view.points(np.stack([origin, tip]))
         ink.line((start, end), fill=colour, width=3)
-        ink.text((end[0] + 4, end[1] - 6), f"O{name}", fill=colour, font=_font(14))
+        ink.text((end[0] + 4, end[1] - 6), f"O{name}", fill=colour, font=font(14))
 
 
-def _draw_hand(ink: ImageDraw.ImageDraw, view: _View, hand: BarrettHand, grasp: Grasp) -> None:
+def draw_hand(
+    ink: ImageDraw.ImageDraw, view: View, hand: BarrettHand, camera_from_palm: np.ndarray, joints: np.ndarray
+) -> None:
     """The hand's capsules, far ones first, see-through so that the object stays visible."""
-    segments, radii = hand.link_segments(grasp.joints)  # (k, 2, 3), (k,)
-    segments = poses.transform_points(grasp.camera_from_palm[None], segments)
+    segments, radii = hand.link_segments(joints)  # (k, 2, 3), (k,)
+    segments = poses.transform_points(camera_from_palm[None], segments)
     n_palm = len(hand.links.palm.envelope)
     for k in np.argsort(-segments[..., 2].mean(axis=1)):
         if (segments[k, :, 2] < 0.05).any():
@@ -118,18 +134,30 @@ def _capsule(ends: list[tuple[float, float]], radii: list[float], n: int = 24) -
     return [tuple(points[np.argmax(points @ d)].tolist()) for d in circle]
 
 
-def _draw_contacts(ink: ImageDraw.ImageDraw, view: _View, grasp: Grasp, camera_from_object: np.ndarray) -> None:
-    contacts = poses.transform_points(camera_from_object, grasp.contacts)
-    normals = poses.rotate(camera_from_object, grasp.normals)
+def draw_contacts(
+    ink: ImageDraw.ImageDraw,
+    view: View,
+    contacts: np.ndarray,
+    normals: np.ndarray,
+    camera_from_object: np.ndarray,
+    hollow: bool = False,
+) -> None:
+    """Contacts and normals (3, 3) in {O}, a dot each with its finger's colour and name; hollow: a ring without a name."""
+    contacts = poses.transform_points(camera_from_object, contacts)
+    normals = poses.rotate(camera_from_object, normals)
     for finger, colour in enumerate(FINGER_COLOURS):
         start, end = view.points(np.stack([contacts[finger], contacts[finger] + _NORMAL_M * normals[finger]]))
+        if hollow:
+            ink.line((start, end), fill=colour, width=1)
+            ink.ellipse((start[0] - 8, start[1] - 8, start[0] + 8, start[1] + 8), outline=colour, width=2)
+            continue
         ink.line((start, end), fill=colour, width=3)
         ink.ellipse((start[0] - 6, start[1] - 6, start[0] + 6, start[1] + 6), fill=colour, outline=(0, 0, 0))
         ink.text(
             (start[0] + 8, start[1] + 4),
             FINGERS[finger],
             fill=colour,
-            font=_font(14),
+            font=font(14),
             stroke_width=1,
             stroke_fill=(0, 0, 0),
         )
@@ -141,14 +169,18 @@ def _page(image: Image.Image, seen: Observation | None, title: str, outcome: str
     page = Image.new("RGB", (SIZE[0] + side, SIZE[1] + 54), _BAR)
     page.paste(image, (0, 0))
     if seen is not None:
-        depth = np.rint((DEPTH_CLIP_M - seen.depth) / (2 * DEPTH_CLIP_M) * 255).astype(np.uint8)
-        for row, channel in enumerate((seen.rgb, depth, seen.mask.astype(np.uint8) * 255)):
+        for row, channel in enumerate((seen.rgb, depth_as_grey(seen.depth), seen.mask.astype(np.uint8) * 255)):
             tile = Image.fromarray(channel).convert("RGB").resize((side, side), Image.Resampling.NEAREST)
             page.paste(tile, (SIZE[0], row * side))
     ink = ImageDraw.Draw(page)
-    ink.text((10, SIZE[1] + 5), title, fill=(235, 235, 235), font=_font(17))
-    ink.text((10, SIZE[1] + 29), outcome, fill=(160, 200, 255), font=_font(15))
+    ink.text((10, SIZE[1] + 5), title, fill=(235, 235, 235), font=font(17))
+    ink.text((10, SIZE[1] + 29), outcome, fill=(160, 200, 255), font=font(15))
     return page
+
+
+def depth_as_grey(depth: np.ndarray) -> np.ndarray:
+    """An observation's depth (64, 64) [m] as (64, 64) uint8, near ones white."""
+    return np.rint((DEPTH_CLIP_M - depth) / (2 * DEPTH_CLIP_M) * 255).astype(np.uint8)
 
 
 def tile(pictures: list[Image.Image], columns: int = 2, width: int = 560) -> Image.Image:
@@ -162,5 +194,6 @@ def tile(pictures: list[Image.Image], columns: int = 2, width: int = 560) -> Ima
     return page
 
 
-def _font(size: int) -> ImageFont.ImageFont:
+def font(size: int) -> ImageFont.ImageFont:
+    """Pillow's own, which is there everywhere."""
     return ImageFont.load_default(size)

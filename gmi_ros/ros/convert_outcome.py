@@ -1,7 +1,5 @@
 """Outcomes of executions: from the action's result to the message, and from the message to the stored episode."""
 
-from typing import Any
-
 import numpy as np
 from builtin_interfaces.msg import Time
 from sensor_msgs.msg import JointState
@@ -20,6 +18,7 @@ from gmi_ros.ros.convert import (
     pose_matrix,
     unknown_contacts,
 )
+from gmi_ros.ros.reached import reached_contacts
 
 LIVE = "live"  # split of what a node recorded
 UNPAIRED = "unpaired"  # split of outcomes whose observation never came: kept, but no training pairs
@@ -106,14 +105,14 @@ def episode_from_messages(outcome: msg.GraspOutcome, observation: msg.Observatio
     object_from_output = poses.inverse(pose_matrix(grasp.object_pose))
     paired = observation is not None
     camera_from_object = pose_matrix(observation.object_pose if paired else grasp.object_pose)
-    predicted = _in_object(grasp.contacts, object_from_output)
-    reached = _in_object(outcome.contacts_reached, object_from_output)
-    if any(contact.state == msg.Contact.UNKNOWN for contact in outcome.contacts_reached):
-        reached = (None, None)
+    predicted = _in_object(*contact_arrays(grasp.contacts), object_from_output)
     wrist = outcome.wrist_pose_reached
     # Without a frame_id it was not told; then the planned one stands for it.
     same_frame = wrist.header.frame_id == grasp.header.frame_id != ""
     palm = pose_matrix(wrist.pose if same_frame else grasp.wrist_pose)
+    found = reached_contacts(outcome, palm)
+    reached = _in_object(found.points, found.normals, object_from_output)
+    joints = joints_array(outcome.joints_reached)
     return Episode(
         source="simulation" if outcome.judged_by == msg.GraspOutcome.JUDGED_BY_SIMULATION else "robot",
         split=LIVE if paired else UNPAIRED,
@@ -131,7 +130,8 @@ def episode_from_messages(outcome: msg.GraspOutcome, observation: msg.Observatio
         normals_predicted=predicted[1],
         contacts_reached=reached[0],
         normals_reached=reached[1],
-        joints=joints_array(outcome.joints_reached),
+        contacts_computed=bool(found.complete and found.computed.any()),
+        joints=None if joints is None or not np.isfinite(joints).all() else joints,
         camera_from_palm=camera_from_object @ object_from_output @ palm,
         reason=shortened(outcome.reason, _LONGEST_REASON),
         judged_by=outcome.judged_by,
@@ -143,9 +143,10 @@ def episode_from_messages(outcome: msg.GraspOutcome, observation: msg.Observatio
     )
 
 
-def _in_object(contacts: Any, object_from_output: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
+def _in_object(
+    points: np.ndarray, normals: np.ndarray, object_from_output: np.ndarray
+) -> tuple[np.ndarray | None, np.ndarray | None]:
     """Points and unit normals in {O}, or None for both where one of them is not known."""
-    points, normals = contact_arrays(contacts)
     lengths = np.linalg.norm(normals, axis=1)
     if not np.isfinite(points).all() or not np.isfinite(lengths).all() or lengths.min() < 0.5:
         return None, None

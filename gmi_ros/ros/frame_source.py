@@ -18,7 +18,7 @@ from gmi_ros.ros.compat import Synchronizer
 from gmi_ros.ros.convert import frame_from_messages, nanoseconds
 from gmi_ros.ros.input_thread import InputThread
 from gmi_ros.ros.intake import InputStatistics, Rate
-from gmi_ros.ros.settings import NodeSettings
+from gmi_ros.ros.settings import InputSettings, NodeSettings
 
 TOPICS = (
     (Image, "rgb/image"),
@@ -28,7 +28,7 @@ TOPICS = (
 )
 
 
-def input_topics(node: Node, settings: NodeSettings) -> list[tuple[type, str]]:
+def input_topics(node: Node, settings: InputSettings) -> list[tuple[type, str]]:
     """Type and name of the four inputs: what image_transport appends is appended to the remapped name."""
     transports = (settings.rgb_transport, settings.depth_transport, "raw", settings.mask_transport)
     return [

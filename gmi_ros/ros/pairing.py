@@ -1,10 +1,20 @@
 """Outcomes wait for the observation that their grasp was made from, whichever comes first."""
 
 from collections import OrderedDict
+from dataclasses import dataclass
 
 from gmi_ros.msg import GraspOutcome, Observation
 
 _OBSERVATIONS_KEPT = 200  # about 6 MB
+
+
+@dataclass
+class _Waiting:
+    """since: when it came [s]. observation: its own once that came, so that no later one can push it out."""
+
+    since: float
+    outcome: GraspOutcome
+    observation: Observation | None
 
 
 class Pairing:
@@ -13,32 +23,38 @@ class Pairing:
     def __init__(self, pair_timeout: float, most_waiting: int):
         self._pair_timeout, self._most_waiting = pair_timeout, most_waiting
         self._observations: OrderedDict[str, Observation] = OrderedDict()
-        self._waiting: OrderedDict[str, tuple[float, GraspOutcome]] = OrderedDict()
+        self._waiting: OrderedDict[str, _Waiting] = OrderedDict()
 
     def __len__(self) -> int:
         """Outcomes that wait to be stored."""
         return len(self._waiting)
 
+    def __contains__(self, outcome_id: str) -> bool:
+        return outcome_id in self._waiting
+
     def observed(self, observation: Observation) -> None:
-        """Keep an observation; the oldest are forgotten."""
+        """Keep an observation; the oldest are forgotten, but for those that an outcome waits with."""
         self._observations[observation.id] = observation
         self._observations.move_to_end(observation.id)
         while len(self._observations) > _OBSERVATIONS_KEPT:
             self._observations.popitem(last=False)
+        for waiting in self._waiting.values():
+            if waiting.observation is None and waiting.outcome.observation_id == observation.id:
+                waiting.observation = observation
 
     def came(self, outcome: GraspOutcome, now: float) -> GraspOutcome | None:
         """Keep an outcome until `done`; returns the one that had to give way, if any."""
-        self._waiting.setdefault(outcome.outcome_id, (now, outcome))
-        return self._waiting.popitem(last=False)[1][1] if len(self._waiting) > self._most_waiting else None
+        observation = self._observations.get(outcome.observation_id)
+        self._waiting.setdefault(outcome.outcome_id, _Waiting(now, outcome, observation))
+        return self._waiting.popitem(last=False)[1].outcome if len(self._waiting) > self._most_waiting else None
 
     def ready(self, now: float) -> list[tuple[GraspOutcome, Observation | None]]:
         """Outcomes with their observations, oldest first; without one where the time to wait for it is over."""
-        found = []
-        for since, outcome in self._waiting.values():
-            observation = self._observations.get(outcome.observation_id)
-            if observation is not None or now - since >= self._pair_timeout:
-                found.append((outcome, observation))
-        return found
+        return [
+            (waiting.outcome, waiting.observation)
+            for waiting in self._waiting.values()
+            if waiting.observation is not None or now - waiting.since >= self._pair_timeout
+        ]
 
     def done(self, outcome: GraspOutcome) -> None:
         """The outcome is stored, or can never be."""

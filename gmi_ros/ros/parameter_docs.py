@@ -65,7 +65,13 @@ SECTIONS = (
         SynthesisSettings,
         UNCONFIGURED,
     ),
-    Section("experience_recorder", "Where outcomes go, and how long they wait.", RecorderSettings, AT_START),
+    Section(
+        "experience_recorder",
+        "Where outcomes go, how long they wait, and what they may take: [recording.md](recording.md). From\n"
+        "`queue_size` on it is about images, which count only with `store_full_frames`.",
+        RecorderSettings,
+        AT_START,
+    ),
     Section("sim_cell", "The simulated camera and hand.", SimCellSettings, AT_START),
 )
 

@@ -31,6 +31,7 @@ class Argument:
 
 _SHOWN = ("markers", "wrist_pose", "network_view")  # outputs in RViz
 _YES_NO = ("true", "false")
+_TRANSPORTS = ("rgb_transport", "depth_transport", "mask_transport")
 ARGUMENTS = (
     Argument(
         "camera",
@@ -127,7 +128,10 @@ def node_starts(values: Mapping[str, str]) -> list[NodeStart]:
     starts = [_rviz(values, camera, remappings)] if values["rviz"] == "true" else []
     starts.append(_start(SYNTHESIZER, values, _synthesizer_parameters(values, sim), remappings, camera))
     if values["record"] == "true":
-        starts.append(_start(RECORDER, values, {"store": values["store"]} if values["store"] else {}))
+        # It looks at the images too where it is to keep full frames.
+        names = ("store", *(() if sim else _TRANSPORTS))
+        parameters = {name: values[name] for name in names if values[name]}
+        starts.append(_start(RECORDER, values, parameters, remappings, camera))
     if sim:
         starts.append(_start(SIM_CELL, values, {"hand": values["hand"]}))
     return starts
@@ -153,7 +157,7 @@ def _start(
 
 
 def _synthesizer_parameters(values: Mapping[str, str], sim: bool) -> dict[str, str | bool]:
-    names = ("hand", "model", "target_frame", *(() if sim else ("rgb_transport", "depth_transport", "mask_transport")))
+    names = ("hand", "model", "target_frame", *(() if sim else _TRANSPORTS))
     parameters: dict[str, str | bool] = {name: values[name] for name in names if values[name]}
     # Both left out where they are the default, so that a params_file may say otherwise.
     if values["autostart"] == "false":

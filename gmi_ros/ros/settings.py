@@ -14,7 +14,21 @@ IDENTITY = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)
 
 
 @dataclass(frozen=True)
-class NodeSettings(Settings):
+class InputSettings(Settings):
+    """How a node takes in the four image topics."""
+
+    queue_size: int = setting(10, "messages of each input that wait for their partners", 1, 1000)
+    slop_s: float = setting(0.05, "largest difference between the stamps of one image set [s]", 1e-6, 10.0)
+    input_reliability: str = setting(
+        "best_effort", "reliability of the image subscriptions", choices=("best_effort", "reliable")
+    )
+    rgb_transport: str = setting("raw", "how rgb/image is sent (image_transport)", choices=("raw", "compressed"))
+    depth_transport: str = setting("raw", "how depth/image is sent", choices=("raw", "compressedDepth", "compressed"))
+    mask_transport: str = setting("raw", "how segmentation/mask is sent", choices=("raw", "compressed"))
+
+
+@dataclass(frozen=True)
+class NodeSettings(InputSettings):
     """How grasp_synthesizer takes in images, answers requests and has grasps executed.
 
     What a running node does not take at once is read when it is configured.
@@ -27,14 +41,6 @@ class NodeSettings(Settings):
     model: str = setting("", "folder of the network's weights; empty: the ones of this package")
     hand: str = setting("bh280", "model of the hand", choices=("bh262", "bh280", "bh282"))
     camera: str = setting("", "name of the camera, noted in observations and outcomes", live=True)
-    queue_size: int = setting(10, "messages of each input that wait for their partners", 1, 1000)
-    slop_s: float = setting(0.05, "largest difference between the stamps of one image set [s]", 1e-6, 10.0)
-    input_reliability: str = setting(
-        "best_effort", "reliability of the image subscriptions", choices=("best_effort", "reliable")
-    )
-    rgb_transport: str = setting("raw", "how rgb/image is sent (image_transport)", choices=("raw", "compressed"))
-    depth_transport: str = setting("raw", "how depth/image is sent", choices=("raw", "compressedDepth", "compressed"))
-    mask_transport: str = setting("raw", "how segmentation/mask is sent", choices=("raw", "compressed"))
     max_age: float = setting(1.0, "oldest image set that is used, on the node's clock [s]", 0.0, 3600.0, live=True)
     max_future: float = setting(0.1, "how far an image may be stamped in the future [s]", 0.0, 3600.0, live=True)
     request_timeout: float = setting(2.0, "longest time that a request may take [s]", 0.05, 600.0, live=True)
@@ -83,13 +89,31 @@ class NodeSettings(Settings):
 
 
 @dataclass(frozen=True)
-class RecorderSettings(Settings):
-    """How experience_recorder stores outcomes."""
+class StoreSettings(Settings):
+    """How experience_recorder stores outcomes, verdicts and full frames."""
 
     store: str = setting("~/.local/share/gmi_ros/experience.db", "file of the experience store, made on demand")
+    disk_budget: float = setting(
+        10.0,
+        "most that the store and its full frames take [GB]; full frames give way, oldest first, records never",
+        0.001,
+        1e6,
+    )
     pair_timeout: float = setting(2.0, "how long an outcome waits for its observation [s]", 0.0, 3600.0)
     retry_period: float = setting(5.0, "time between two attempts to write a store that refused [s]", 0.01, 3600.0)
     most_waiting: int = setting(1000, "outcomes kept while the store cannot be written", 1, 1_000_000)
+    judge_timeout: float = setting(5.0, "longest time until ~/judge answers [s]", 0.05, 600.0)
+    store_full_frames: bool = setting(
+        False, "whether the whole images of executed grasps are kept too; the image topics are subscribed to only then"
+    )
+    frame_memory: float = setting(
+        0.5, "memory for images that wait for the outcome of their grasp [GB]; a set of 640x480 takes 3 MB", 0.001, 64.0
+    )
+
+
+@dataclass(frozen=True)
+class RecorderSettings(InputSettings, StoreSettings):
+    """Everything of experience_recorder; how images come in counts only where full frames are stored."""
 
 
 def pose_of(name: str, numbers: tuple[float, ...]) -> np.ndarray:

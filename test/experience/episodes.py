@@ -1,5 +1,8 @@
 """Seeded episodes for the tests."""
 
+import sqlite3
+from pathlib import Path
+
 import numpy as np
 from scipy.spatial.transform import Rotation
 
@@ -41,6 +44,9 @@ def make_values(number: int = 0, **changes) -> dict:
         "camera_from_palm": make_pose(rng),
         "reason": "" if number % 2 else "slipped",
         "judged_by": "simulation",
+        "note": "" if number % 4 else f"note {number}",
+        "contacts_computed": number % 5 == 0,
+        "judged_ns": 0 if number % 4 else 1_700_000_000_000_000_000 + number,
         "height_lifted": 0.2 + number / 1000,
         "hold_share": None if number % 3 == 0 else number % 6 / 5,
         "seed": 7 + number,
@@ -75,3 +81,18 @@ def assert_same(a: Episode, b: Episode) -> None:
             np.testing.assert_allclose(value, other, rtol=0, atol=3e-5 if name.startswith("normals") else 5e-7)
         else:
             assert value == other and type(value) is type(other), name
+
+
+def make_older(path: Path, version: int) -> None:
+    """Turn a closed store into what this version wrote, which knew fewer columns."""
+    statements = []
+    if version < 3:
+        statements += ["DROP TABLE verdicts", "DROP INDEX observation_stamps"]
+        newer = ("note", "judged_ns", "contacts_computed")
+        statements += [f"ALTER TABLE episodes DROP COLUMN {name}" for name in newer]
+    if version < 2:
+        statements += ["ALTER TABLE episodes DROP COLUMN hold_share"]
+    database = sqlite3.connect(path)
+    for statement in [*statements, f"PRAGMA user_version = {version}"]:
+        database.execute(statement)
+    database.close()

@@ -9,7 +9,7 @@ import yaml
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.settings import SynthesisSettings
 from gmi_ros.ros import cameras, processes
-from gmi_ros.ros.settings import NodeSettings
+from gmi_ros.ros.settings import InputSettings, NodeSettings
 
 
 def parameters(path: Path) -> dict:
@@ -97,3 +97,18 @@ def test_no_preset_where_all_topics_are_given():
     assert dict(start.remappings)["segmentation/mask"] == "/segmentation/mask"
     start = processes.node_starts({**topics, "camera": "zed"})[0]
     assert Path(start.parameter_files[1]).name == "zed.yaml" and dict(start.remappings)["rgb/image"] == "/a"
+
+
+@pytest.mark.parametrize("name", cameras.names())
+def test_the_recorder_takes_images_in_as_the_synthesizer_does(name):
+    content = yaml.safe_load(cameras.load_camera(name).path.read_text())
+    recorder = content["/**/experience_recorder"]["ros__parameters"]
+    inputs = {f.name for f in fields(InputSettings)}
+    assert recorder == {k: v for k, v in parameters(cameras.load_camera(name).path).items() if k in inputs}
+    given = {"camera": name, "rgb_transport": "compressed", "store": "/there.db"}
+    synthesizer, recorder = processes.node_starts(given)
+    assert (
+        recorder.remappings == synthesizer.remappings
+        and recorder.parameter_files[1:] == synthesizer.parameter_files[1:]
+    )
+    assert recorder.parameters["rgb_transport"] == "compressed" and recorder.parameters["store"] == "/there.db"

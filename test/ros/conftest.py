@@ -13,16 +13,24 @@ from rcl_interfaces.srv import SetParameters
 from rclpy.executors import ExternalShutdownException
 from rclpy.parameter import Parameter
 
+from gmi_ros.action import ExecuteGrasp
 from gmi_ros.core.frame import Frame, Intrinsics
+from gmi_ros.core.settings import SynthesisSettings
 from gmi_ros.hand.barrett import load_hand
-from gmi_ros.learning.checkpoint import save
+from gmi_ros.learning.checkpoint import load, save
 from gmi_ros.learning.config import NetworkConfig
 from gmi_ros.learning.networks import RCVAE
+from gmi_ros.msg import GraspOutcome, Observation
+from gmi_ros.pipeline import synthesize
 from gmi_ros.ros import qos
-from gmi_ros.ros.convert import frame_messages
+from gmi_ros.ros.configuration import bounded_motion
+from gmi_ros.ros.convert import frame_messages, grasp_message, header_message, observation_message, stamp_message
+from gmi_ros.ros.convert_outcome import outcome_message
 from gmi_ros.ros.executor import ThreadsExecutor
 from gmi_ros.ros.frame_source import TOPICS
 from gmi_ros.ros.grasp_synthesizer import GraspSynthesizer
+from gmi_ros.ros.mock_hand import execution_result
+from gmi_ros.ros.settings import NodeSettings
 from gmi_ros.srv import SynthesizeGrasp
 
 TABLE_DEPTH, BOX_DEPTH = 0.70, 0.60  # [m] under a camera that looks straight down
@@ -217,3 +225,21 @@ def make_robot(live, weights):
 def robot(make_robot):
     """A `Robot` with default parameters and a tiny network."""
     return make_robot()
+
+
+@pytest.fixture(scope="session")
+def executed(weights):
+    """Makes an outcome of this name, its observation and its synthesis, of the n-th frame."""
+    hand, model = load_hand(), load(weights)
+
+    def make(n: int, name: str, reason: str = "held") -> tuple[GraspOutcome, Observation, object]:
+        frame = draw_frame(stamp_ns=1_000_000_000 + n * 100_000_000)
+        synthesis = synthesize(frame, model, hand, SynthesisSettings(n_samples=8), 1)
+        motion = bounded_motion(NodeSettings(), hand)
+        grasp = grasp_message(synthesis.grasps[0], synthesis, motion, header_message(frame))
+        goal = ExecuteGrasp.Goal(grasp=grasp, execution_id=name)
+        result = execution_result(goal, reason)
+        outcome = outcome_message(goal, result, 0, "", stamp_message(5), 1, "drawn", model.hash)
+        return outcome, observation_message(synthesis, frame, "drawn"), synthesis
+
+    return make

@@ -4,40 +4,12 @@ import numpy as np
 import pytest
 from rclpy.parameter import Parameter
 
-from gmi_ros.action import ExecuteGrasp
-from gmi_ros.core.settings import SynthesisSettings
 from gmi_ros.experience.store import Store
-from gmi_ros.hand.barrett import load_hand
-from gmi_ros.learning.checkpoint import load
 from gmi_ros.msg import GraspOutcome, Observation, Recorded
-from gmi_ros.pipeline import synthesize
 from gmi_ros.ros import qos
-from gmi_ros.ros.convert import grasp_message, header_message, observation_message, stamp_message
-from gmi_ros.ros.convert_outcome import outcome_message
 from gmi_ros.ros.experience_recorder import ExperienceRecorder
-from gmi_ros.ros.grasp_synthesizer import bounded_motion
-from gmi_ros.ros.mock_hand import execution_result
-from gmi_ros.ros.settings import NodeSettings
 
 pytestmark = pytest.mark.ros
-
-
-@pytest.fixture(scope="module")
-def executed(weights):
-    """Makes an outcome and its observation, of the n-th frame."""
-    hand, model = load_hand(), load(weights)
-
-    def make(draw, n: int, name: str, reason: str = "held") -> tuple[GraspOutcome, Observation, object]:
-        frame = draw(stamp_ns=1_000_000_000 + n)
-        synthesis = synthesize(frame, model, hand, SynthesisSettings(n_samples=8), 1)
-        motion = bounded_motion(NodeSettings(), hand)
-        grasp = grasp_message(synthesis.grasps[0], synthesis, motion, header_message(frame))
-        goal = ExecuteGrasp.Goal(grasp=grasp, execution_id=name)
-        result = execution_result(goal, reason)
-        outcome = outcome_message(goal, result, 0, "", stamp_message(5), 1, "drawn", model.hash)
-        return outcome, observation_message(synthesis, frame, "drawn"), synthesis
-
-    return make
 
 
 class Tape:
@@ -70,10 +42,10 @@ def tape(live, tmp_path):
     return lambda path=tmp_path / "experience.db", **settings: Tape(live, path, **settings)
 
 
-def test_successes_and_failures_are_stored_with_what_the_network_saw(tape, executed, draw):
+def test_successes_and_failures_are_stored_with_what_the_network_saw(tape, executed):
     t = tape()
-    held, seen, synthesis = executed(draw, 0, "a")
-    slipped, seen_too, _ = executed(draw, 1, "b", "slipped")
+    held, seen, synthesis = executed(0, "a")
+    slipped, seen_too, _ = executed(1, "b", "slipped")
     t.outcomes.publish(held)  # before its observation: pairs by id, not by arrival
     t.observations.publish(seen_too)
     t.observations.publish(seen)
@@ -96,9 +68,9 @@ def test_successes_and_failures_are_stored_with_what_the_network_saw(tape, execu
     assert episode.source == "robot" and episode.stamp_ns == 1_000_000_000 and episode.camera == "drawn"
 
 
-def test_an_outcome_that_comes_again_is_acknowledged_as_a_duplicate(tape, executed, draw):
+def test_an_outcome_that_comes_again_is_acknowledged_as_a_duplicate(tape, executed):
     t = tape()
-    outcome, seen, _ = executed(draw, 0, "a")
+    outcome, seen, _ = executed(0, "a")
     t.observations.publish(seen)
     t.outcomes.publish(outcome)
     t.acknowledged(1)
@@ -107,14 +79,14 @@ def test_an_outcome_that_comes_again_is_acknowledged_as_a_duplicate(tape, execut
     assert again.duplicate and again.stored == 1 and again.recorded == 1
 
 
-def test_after_a_restart_what_is_retained_is_taken_up(tape, executed, draw):
+def test_after_a_restart_what_is_retained_is_taken_up(tape, executed):
     t = tape()
-    outcome, seen, _ = executed(draw, 0, "a")
+    outcome, seen, _ = executed(0, "a")
     t.observations.publish(seen)
     t.outcomes.publish(outcome)
     t.acknowledged(1)
     t.live.stop(t.recorder)
-    missed, seen_too, _ = executed(draw, 1, "b")
+    missed, seen_too, _ = executed(1, "b")
     t.observations.publish(seen_too)
     t.outcomes.publish(missed)
     t.start()
@@ -122,9 +94,9 @@ def test_after_a_restart_what_is_retained_is_taken_up(tape, executed, draw):
     t.live.until(lambda: len(Store(t.path)) == 2, "both in the store")
 
 
-def test_an_outcome_without_its_observation_is_kept_but_not_for_training(tape, executed, draw):
+def test_an_outcome_without_its_observation_is_kept_but_not_for_training(tape, executed):
     t = tape(pair_timeout=0.2)
-    outcome, _, _ = executed(draw, 0, "a")
+    outcome, _, _ = executed(0, "a")
     t.outcomes.publish(outcome)
     (recorded,) = t.acknowledged(1)
     assert not recorded.paired and recorded.stored == 1 and recorded.recorded == 0
@@ -132,52 +104,52 @@ def test_an_outcome_without_its_observation_is_kept_but_not_for_training(tape, e
         assert store.get("a").pixels is None and store.get("a").split == "unpaired"
 
 
-def test_a_store_that_cannot_be_written_is_tried_again(tape, executed, draw, tmp_path):
+def test_a_store_that_cannot_be_written_is_tried_again(tape, executed, tmp_path):
     blocker = tmp_path / "folder"
     blocker.write_text("a file where a folder is wanted")
     t = tape(blocker / "experience.db")
-    outcome, seen, _ = executed(draw, 0, "a")
+    outcome, seen, _ = executed(0, "a")
     t.observations.publish(seen)
     t.outcomes.publish(outcome)
     t.live.until(lambda: t.recorder.statistics["refused.STORE_UNWRITABLE"] >= 2, "a second attempt")
-    assert "STORE_UNWRITABLE" in t.recorder._fault and str(t.path) in t.recorder._fault and not t.recorded
+    assert "STORE_UNWRITABLE" in t.recorder.ledger.fault and str(t.path) in t.recorder.ledger.fault and not t.recorded
     blocker.unlink()
     assert t.acknowledged(1)[0].stored == 1
 
 
-def test_a_store_that_is_corrupt_is_left_alone_until_it_is_out_of_the_way(tape, executed, draw):
+def test_a_store_that_is_corrupt_is_left_alone_until_it_is_out_of_the_way(tape, executed):
     t = tape()
     t.path.write_bytes(b"this is no database at all, not even a small one" * 100)
-    outcome, seen, _ = executed(draw, 0, "a")
+    outcome, seen, _ = executed(0, "a")
     t.observations.publish(seen)
     t.outcomes.publish(outcome)
     t.live.until(lambda: t.recorder.statistics["refused.STORE_CORRUPT"] >= 2, "a second attempt")
-    assert str(t.path) in t.recorder._fault and not t.recorded
+    assert str(t.path) in t.recorder.ledger.fault and not t.recorded
     t.path.rename(t.path.with_suffix(".bad"))
     assert t.acknowledged(1)[0].stored == 1
 
 
-def test_a_store_that_is_taken_away_is_made_again(tape, executed, draw):
+def test_a_store_that_is_taken_away_is_made_again(tape, executed):
     t = tape()
     for n, name in enumerate("ab"):
-        outcome, seen, _ = executed(draw, n, name)
+        outcome, seen, _ = executed(n, name)
         t.observations.publish(seen)
         t.outcomes.publish(outcome)
         assert t.acknowledged(n + 1)[n].stored == 1
         t.path.unlink()
 
 
-def test_an_outcome_that_is_no_record_is_refused_and_the_next_is_stored(tape, executed, draw):
+def test_an_outcome_that_is_no_record_is_refused_and_the_next_is_stored(tape, executed):
     t = tape()
-    outcome, seen, _ = executed(draw, 0, "")
+    outcome, seen, _ = executed(0, "")
     t.outcomes.publish(outcome)
-    broken, _, _ = executed(draw, 0, "broken")
+    broken, _, _ = executed(0, "broken")
     broken.grasp.object_pose.orientation.w = float("nan")
     t.observations.publish(seen)
     t.outcomes.publish(broken)
-    endless, _, _ = executed(draw, 0, "n" * 100_000)
+    endless, _, _ = executed(0, "n" * 100_000)
     t.outcomes.publish(endless)
     t.live.until(lambda: t.recorder.statistics["dropped.BAD_REQUEST"] == 3, "the refusals")
-    good, _, _ = executed(draw, 0, "good")
+    good, _, _ = executed(0, "good")
     t.outcomes.publish(good)
     assert t.acknowledged(1)[0].outcome_id == "good"
