@@ -57,12 +57,13 @@ def everything(state: HandState) -> np.ndarray:
 
 
 def tip_force(state: HandState, hand: BarrettHand) -> np.ndarray:
-    """(3,) [N] on each fingertip: felt, or from the inner joint's torque; NaN where the driver tells neither."""
-    if state.tactile is not None:
-        return np.asarray(state.tactile, float)
-    if state.effort is None:
-        return np.full(3, np.nan)
-    return np.asarray(state.effort, float) * (hand.forces.tip_max / hand.forces.inner_torque_max)
+    """(3,) [N] on each fingertip: from the inner joint's torque, else as felt; NaN where the driver tells neither.
+
+    The hand's limits are those of its drives, so the torque comes first: a tactile pad near the joint feels more.
+    """
+    if state.effort is not None:
+        return np.asarray(state.effort, float) * (hand.forces.tip_max / hand.forces.inner_torque_max)
+    return np.full(3, np.nan) if state.tactile is None else np.asarray(state.tactile, float)
 
 
 def meeting(state: HandState, hand: BarrettHand) -> np.ndarray:

@@ -15,6 +15,7 @@ TOLERANCE = "tolerance"  # reason of a task that missed its goal
 _RETRY = 0.5  # [s] between two attempts on the way back
 _SLACK = 3.0  # [s] that an attempt on the way back may take beyond what its speed says
 _UNSEEN = 1.0  # [s]
+_SPIKE = 0.2  # [s] of force beyond the hand's that is an impact, not a squeeze
 _PROBE_SPEED = 0.5  # of the fingers that press again before the verdict [rad/s]
 
 Steps = Iterator[None]
@@ -35,6 +36,7 @@ class GraspMotion:
         self._hand, self._arm, self._figures = hand, arm, figures
         self._now = self._began = self._expected = 0.0
         self._deadline = float("inf")
+        self._bearable = 0.0  # when no fingertip pressed too hard, last [s]
         self._cancelled = ""
         self._failing = self._done = False
         self._steps: Steps = self._forward()
@@ -290,7 +292,9 @@ class GraspMotion:
             hot = f"a motor of the hand has {hand.temperature:.0f} degrees Celsius, at most {stop:g}"
             self._raise(ErrorCode.EXECUTION_FAILED, "too_hot", hot)
         force, most = tip_force(hand, self._figures), self._figures.max_tip_force
-        if (force > most).any():
+        if not (force > most).any():
+            self._bearable = self._now
+        elif self._now - self._bearable > _SPIKE:
             hard = f"a fingertip presses with {np.nanmax(force):.0f} N, the hand bears {most:g} N"
             self._raise(ErrorCode.EXECUTION_FAILED, "force_limit", hard)
 

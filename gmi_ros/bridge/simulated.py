@@ -4,12 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from gmi_ros.bridge.drivers import ArmState, HandState, Task
 from gmi_ros.bridge.motion import TOLERANCE
 from gmi_ros.bridge.plant import Plant
-from gmi_ros.core import poses
+from gmi_ros.bridge.ways import between, straight_way
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.hand.barrett import BarrettHand
 
@@ -18,6 +17,7 @@ _SILENCE = 5.0  # [s] of `silent_5s`
 _STUCK_FINGER = 1  # F2
 _SETTLE = 0.3  # [s] a trajectory's end is waited for before it counts as missed
 _MISSED = 0.05  # [rad] from its goal
+_STEP = 0.02  # [s] between the poses of a straight way
 
 
 @dataclass
@@ -197,8 +197,7 @@ class SimulatedArm(_Driver):
     def straight(self, base_from_mount: np.ndarray, speed: float) -> Task:
         """As Arm."""
         now = self._plant.read().base_from_mount
-        time = max(travel_time(now, base_from_mount, speed, self._turn_speed), 0.01)
-        return self.follow(np.array([time]), [base_from_mount])
+        return self.follow(*straight_way(now, base_from_mount, speed, self._turn_speed, _STEP))
 
     def follow(self, times: np.ndarray, path: list[np.ndarray]) -> Task:
         """Poses (4, 4) at times (n,) [s] from where it is, straight between them."""
@@ -241,16 +240,3 @@ def closing_points(now: np.ndarray, start: np.ndarray, speed: np.ndarray, target
     share = np.clip((times[:, None] - start) / np.maximum(arrive - start, 1e-9), 0.0, 1.0)
     fingers = now[1:] + share * (target - now[1:])
     return times, np.column_stack([np.full(len(times), now[0]), fingers])
-
-
-def travel_time(a: np.ndarray, b: np.ndarray, speed: float, turn_speed: float) -> float:
-    """Time [s] from pose a to pose b at these speeds [m/s], [rad/s]."""
-    turn = Rotation.from_matrix(a[:3, :3].T @ b[:3, :3]).magnitude()
-    return max(float(np.linalg.norm(a[:3, 3] - b[:3, 3])) / speed, turn / turn_speed)
-
-
-def between(a: np.ndarray, b: np.ndarray, share: float) -> np.ndarray:
-    """The pose this share of the way from a to b: position along the line, rotation about one axis."""
-    turn = Rotation.from_matrix(a[:3, :3].T @ b[:3, :3]).as_rotvec()
-    rotation = a[:3, :3] @ Rotation.from_rotvec(share * turn).as_matrix()
-    return poses.make(rotation, a[:3, 3] + share * (b[:3, 3] - a[:3, 3]))

@@ -54,6 +54,25 @@ def log_missing(node: Node) -> None:
         node.get_logger().info(f"not installed, so replaced: {uses}")
 
 
+def interface(package: str, kind: str, name: str, wanted_by: str) -> Any:
+    """A type of an interface package that not everybody has, such as control_msgs.action.FollowJointTrajectory.
+
+    Args:
+        wanted_by: what asks for it, as a person would set it.
+
+    Raises:
+        GmiError: BAD_SETTING naming the package and who wants it.
+    """
+    module = _optional(f"{package}.{kind}")
+    if module is None or not hasattr(module, name):
+        raise GmiError(
+            ErrorCode.BAD_SETTING,
+            f"{wanted_by} needs {package}/{kind}/{name}, and {package} is not installed: install it "
+            f"(ros-$ROS_DISTRO-{package.replace('_', '-')}) or choose another driver",
+        )
+    return getattr(module, name)
+
+
 class Synchronizer:
     """Subscribes to several topics and hands on sets of messages whose stamps lie close together.
 

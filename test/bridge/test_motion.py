@@ -1,5 +1,7 @@
 """Laws of the motion: order of the phases, limits, what it tells, and the way back from every fault."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from simulation import CONTACTS, GRASP, HAND, PREGRASP, Simulation, make_plan
@@ -100,7 +102,7 @@ def test_a_force_beyond_the_limit_stops_the_fingers_and_one_beyond_the_hand_the_
     too_hard = Simulation()
     too_hard.run(lambda: too_hard.motion.phase is Phase.SQUEEZE)
     read = too_hard.plant.read
-    too_hard.plant.read = lambda: (lambda s: s.__class__(s.motor, s.joints, s.outer, s.effort, s.tactile * 0 + 25, s.base_from_mount))(read())
+    too_hard.plant.read = lambda: replace(read(), tactile=np.full(3, 25.0))
     outcome = too_hard.run()
     assert outcome.reason == "force_limit" and outcome.code == ErrorCode.EXECUTION_FAILED and outcome.open_and_away
 
