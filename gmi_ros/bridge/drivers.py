@@ -45,7 +45,7 @@ class Task:
 
     def fail(self, code: ErrorCode, reason: str, message: str) -> None:
         """It will not arrive. What comes after the end is not heard."""
-        if not self.ended:
+        if not self._ended.is_set():
             self.fault = MotionFault(code, reason, message)
             self._ended.set()
 
@@ -112,7 +112,9 @@ class Hand(Protocol):
 
 
 class Arm(Protocol):
-    """An arm's driver; it moves the hand's mount. No method waits."""
+    """An arm's driver; it moves the hand's mount. No method waits. frame: name of the base frame of all poses."""
+
+    frame: str
 
     def prepare(self) -> Task:
         """Make it ready to move; fails as `driver_absent` ..."""

@@ -172,12 +172,22 @@ class SimulatedHand(_Driver):
 
 
 class SimulatedArm(_Driver):
-    """Takes the mount along straight lines. speed: of `move`, whatever is asked, at most [m/s]."""
+    """Takes the mount along straight lines, or wherever a function of time says.
 
-    def __init__(self, plant: Plant, clock: Callable[[], float], fault: Fault | None = None, turn_speed: float = 1.5):
+    turn_speed: of the mount [rad/s].
+    """
+
+    def __init__(
+        self,
+        plant: Plant,
+        clock: Callable[[], float],
+        fault: Fault | None = None,
+        turn_speed: float = 1.5,
+        frame: str = "base",
+    ):
         super().__init__(plant, fault, clock)
-        self._turn_speed = turn_speed
-        self._path: tuple[float, np.ndarray, list[np.ndarray]] | None = None  # begin [s], times, poses
+        self._turn_speed, self.frame = turn_speed, frame
+        self._path: tuple[float, float, Callable[[float], np.ndarray]] | None = None  # begin, length [s], set point
         self._heard = self._read()
 
     def prepare(self) -> Task:
@@ -197,14 +207,22 @@ class SimulatedArm(_Driver):
     def straight(self, base_from_mount: np.ndarray, speed: float) -> Task:
         """As Arm."""
         now = self._plant.read().base_from_mount
-        return self.follow(*straight_way(now, base_from_mount, speed, self._turn_speed, _STEP))
+        times, path = straight_way(now, base_from_mount, speed, self._turn_speed, _STEP)
+        times, path = np.append(0.0, times), [now, *path]
 
-    def follow(self, times: np.ndarray, path: list[np.ndarray]) -> Task:
-        """Poses (4, 4) at times (n,) [s] from where it is, straight between them."""
+        def pose_at(elapsed: float) -> np.ndarray:
+            index = int(np.clip(np.searchsorted(times, elapsed, side="right") - 1, 0, len(times) - 2))
+            share = float(np.clip((elapsed - times[index]) / max(times[index + 1] - times[index], 1e-9), 0.0, 1.0))
+            return between(path[index], path[index + 1], share)
+
+        return self.follow(float(times[-1]), pose_at)
+
+    def follow(self, length: float, pose_at: Callable[[float], np.ndarray]) -> Task:
+        """For `length` [s] the pose (4, 4) that `pose_at` gives for the time since its begin [s]."""
         refused = self._refusal()
         if refused is not None:
             return refused
-        self._path = self._clock(), np.append(0.0, times), [self._plant.read().base_from_mount, *path]
+        self._path = self._clock(), length, pose_at
         self._replace(Task())
         return self._task
 
@@ -218,12 +236,10 @@ class SimulatedArm(_Driver):
         """Give the plant the set point of now; a silent driver leaves the arm where it is."""
         if self._path is None or self.is_silent:
             return
-        begin, times, path = self._path
+        begin, length, pose_at = self._path
         elapsed = self._clock() - begin
-        index = int(np.clip(np.searchsorted(times, elapsed, side="right") - 1, 0, len(times) - 2))
-        share = float(np.clip((elapsed - times[index]) / max(times[index + 1] - times[index], 1e-9), 0.0, 1.0))
-        self._plant.command_arm(between(path[index], path[index + 1], share))
-        if self._task is not None and elapsed >= times[-1] + _SETTLE:
+        self._plant.command_arm(pose_at(min(elapsed, length)))
+        if self._task is not None and elapsed >= length + _SETTLE:
             self._task.finish()
 
     def _read(self) -> ArmState:

@@ -69,9 +69,11 @@ class SimCell(Node):
     Needs an executor with several threads: a goal keeps one of them busy.
     """
 
+    NAME, SETTINGS = SIM_CELL, SimCellSettings
+
     def __init__(self, **node_options):
-        super().__init__(SIM_CELL, **node_options)
-        self._settings = parameters.declare(self, SimCellSettings)
+        super().__init__(self.NAME, **node_options)
+        self._settings = parameters.declare(self, self.SETTINGS)
         s = self._settings
         self._world = World(load_hand(s.hand), s.seed, s.objects.split(), s.mass)
         self._scene = threading.Lock()  # held by whoever changes or shows the scene
@@ -90,6 +92,13 @@ class SimCell(Node):
         self._publishers_of_set = [self.create_publisher(kind, name, qos) for kind, name in topics]
         self.create_timer(1 / s.rate, self._publish, MutuallyExclusiveCallbackGroup())
         self.create_service(Trigger, "~/reset", self._reset, callback_group=MutuallyExclusiveCallbackGroup())
+        with self._scene:
+            self._render()
+        self._serve()
+        self.get_logger().info(f"{self._world.object_name} is on the table; seed {s.seed}, {s.rate:g} Hz")
+
+    def _serve(self) -> None:
+        """What can be done in the cell: here, grasps by physics."""
         self._server = ActionServer(
             self,
             ExecuteGrasp,
@@ -99,9 +108,6 @@ class SimCell(Node):
             cancel_callback=lambda goal: CancelResponse.ACCEPT,
             callback_group=ReentrantCallbackGroup(),
         )
-        with self._scene:
-            self._render()
-        self.get_logger().info(f"{self._world.object_name} is on the table; seed {s.seed}, {s.rate:g} Hz")
 
     def finish(self) -> None:
         """Cancel what is being tried: the node is about to go."""
