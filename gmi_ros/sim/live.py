@@ -10,6 +10,7 @@ from gmi_ros.sim.trial import judge
 
 _TURNED = 1e-6  # of a rotation matrix: beyond this the hand is turned, not only moved
 _TURNED_HOLDING = 0.01  # the same while it touches the object, which a hand that is put elsewhere would lose
+_STILL = 5e-3  # speed of an object that stands [m/s, rad/s]
 _STEP = 1e-4  # [rad] of a set point that asks a motor to move
 
 
@@ -45,8 +46,11 @@ class LiveCell:
         self.cell.place_hand(PARKED, np.zeros(4))
 
     def command_hand(self, motor: np.ndarray) -> None:
-        """As Plant."""
-        self._wanted = np.clip(motor, *self.hand.hard_limits.T)
+        """As Plant. A set point that falls back begins another motion: a motor that had stalled presses anew."""
+        wanted = np.clip(motor, *self.hand.hard_limits.T)
+        for i in np.flatnonzero(wanted[1:] < self._wanted[1:] - _STEP):
+            self._stalled[i] = False
+        self._wanted = wanted
 
     def command_arm(self, base_from_mount: np.ndarray) -> None:
         """As Plant."""
@@ -100,6 +104,11 @@ class LiveCell:
         """Whether the hand is where it may be touching the object."""
         away = self.cell.world_from_palm[:3, 3] - self.cell.world_from_object[:3, 3]
         return bool(np.linalg.norm(away) < 0.4)
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether the object stands still."""
+        return self.cell.object_speed() < _STILL
 
     def _control(self) -> None:
         """The next command to each drive: see sim.closing.FingerDrives, whose law this is."""

@@ -64,6 +64,11 @@ class World:
         self.reset()
 
     @property
+    def cell(self) -> Cell:
+        """The cell of the object on the table: for who moves in it by other means than `pick`."""
+        return self._cell
+
+    @property
     def object_name(self) -> str:
         """The object on the table."""
         return self._cell.object_model.name
