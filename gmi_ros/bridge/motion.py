@@ -17,6 +17,7 @@ _SLACK = 3.0  # [s] that an attempt on the way back may take beyond what its spe
 _UNSEEN = 1.0  # [s]
 _SPIKE = 0.2  # [s] of force beyond the hand's that is an impact, not a squeeze
 _PROBE_SPEED = 0.5  # of the fingers that press again before the verdict [rad/s]
+_PROBE = 1.5  # how far they go then, in slip_angle
 
 Steps = Iterator[None]
 
@@ -133,10 +134,13 @@ class GraspMotion:
         yield from self._wait(s.squeeze_time, self._keep_force())
         self._note(self._state())
 
-    def _press(self, start: np.ndarray, speed: np.ndarray) -> Steps:
-        """Close until no finger moves any more; one that presses hard enough is held where it is."""
+    def _press(self, start: np.ndarray, speed: np.ndarray, most: np.ndarray | None = None) -> Steps:
+        """Close until no finger moves any more; one that presses hard enough is held where it is.
+
+        most: (3,) [rad] how far the motors go, where nothing stops them; None: to their limits.
+        """
         s, f = self.settings, self._figures
-        limit = f.limits[1:, 1].copy()
+        limit = f.limits[1:, 1].copy() if most is None else most
         target, state, began = limit.copy(), self._state(), self._now
         task = self._hand.close(start, speed, target)
         watch = StallWatch(bend(state), state.heard + start + s.response_time, s.stall_angle)
@@ -147,7 +151,7 @@ class GraspMotion:
             state = self._state()
             watch.update(bend(state), state.heard)
             started = self._now - began >= start
-            empty = state.joints[1:] >= limit - s.joint_tolerance
+            empty = state.joints[1:] >= f.limits[1:, 1] - s.joint_tolerance
             stopped = watch.stalled(state.heard, s.stall_time) | empty
             if (started & stopped).all():
                 return
@@ -169,7 +173,10 @@ class GraspMotion:
         return check
 
     def _judge(self) -> Steps:
-        """Whether the fingers that held it still do: felt, or else they press again and must not come any further."""
+        """Whether the fingers that held it still do: felt, or else they press again, a little.
+
+        A finger may come further, pushing the object against another one; where all of them do, nothing is between.
+        """
         yield  # so that the phase is seen
         s, f, outcome = self.settings, self._figures, self.outcome
         state = self._state()
@@ -179,9 +186,11 @@ class GraspMotion:
         else:
             outcome.judged_by = "lift"
             before = bend(state)
-            yield from self._press(np.zeros(3), np.full(3, _PROBE_SPEED))
+            target = np.minimum(motors(state, f)[1:] + _PROBE * s.slip_angle, f.limits[1:, 1])
+            yield from self._press(np.zeros(3), np.full(3, _PROBE_SPEED), target)
             state = self._state()
-            lost = (bend(state) - before > s.slip_angle) | (state.joints[1:] >= f.limits[1:, 1] - s.joint_tolerance)
+            went_on = (bend(state) - before > s.slip_angle) | (state.joints[1:] >= f.limits[1:, 1] - s.joint_tolerance)
+            lost = went_on if went_on[self._contacts()].all() else np.zeros(3, bool)
         holding = int((self._contacts() & ~lost).sum())
         if holding < s.fingers_needed:
             fingers = f"{holding} of {s.fingers_needed} fingers still hold something after the lift"

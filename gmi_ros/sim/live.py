@@ -41,6 +41,7 @@ class LiveCell:
         self._wanted = np.zeros(4)
         self._lock: list[float | None] = [None] * 3
         self._stalled = [False] * 3
+        self._closing = [False] * 3  # the way that the motor turned last
         self._anchor = PARKED.copy()
         self._mount = PARKED.copy()
         self.cell.place_hand(PARKED, np.zeros(4))
@@ -124,7 +125,9 @@ class LiveCell:
                 self._stalled[i] = False
             elif self._stalled[i]:
                 continue
-            closing |= way > _STEP
+            if abs(way) > 1e-9:
+                self._closing[i] = way > 0
+            closing |= self._closing[i]
             self._motor[i + 1] += way
             lock = self._lock[i]
             if lock is not None and self._motor[i + 1] <= lock:
@@ -145,7 +148,7 @@ class LiveCell:
         hand, motor = self.hand, self._motor[1:]
         torque = self.cell.data.actuator_force[self._actuators]
         for i in range(3):
-            closing = self._wanted[i + 1] > motor[i] + _STEP
+            closing = self._closing[i]
             if closing and self._lock[i] is None and torque[i] > hand.coupling.breakaway_torque:
                 self._lock[i] = float(motor[i])
             if self._lock[i] is None:
@@ -157,8 +160,7 @@ class LiveCell:
             self._let_go()
 
     def _is_closing(self) -> bool:
-        waits = self._wanted[1:] > self._motor[1:] + _STEP
-        return any(w and not s for w, s in zip(waits, self._stalled))
+        return any(closes and not stalled for closes, stalled in zip(self._closing, self._stalled))
 
     def _rests(self) -> bool:
         """Whether the arm has arrived and the object stands on the table."""
