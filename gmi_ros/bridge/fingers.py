@@ -8,6 +8,7 @@ from gmi_ros.bridge.drivers import HandState
 from gmi_ros.bridge.plan import FingerState, MotionSettings
 from gmi_ros.hand.barrett import BarrettHand
 
+_LOOKS = 5
 _MEETING_GAP = 0.004  # two fingertips this near to each other have met, with nothing between them [m]
 
 
@@ -20,17 +21,22 @@ class StallWatch:
         """
         self._at, self._within = angles.copy(), within
         self._since = np.broadcast_to(np.asarray(since, float), angles.shape).copy()
+        self._looks = np.zeros(angles.shape, int)  # states since then
+        self._last = -np.inf
         self.moved = np.zeros(angles.shape, bool)
 
     def update(self, angles: np.ndarray, heard: float) -> None:
         """Angles (n,) [rad] as they were at `heard` [s]."""
+        if heard > self._last:
+            self._looks, self._last = self._looks + 1, heard
         now_moved = np.abs(angles - self._at) > self._within
+        self._looks[now_moved] = 0
         self._at[now_moved], self._since[now_moved] = angles[now_moved], np.maximum(self._since[now_moved], heard)
         self.moved |= now_moved
 
     def stalled(self, heard: float, time: float) -> np.ndarray:
-        """(n,) bool: at rest for `time` [s]."""
-        return heard - self._since >= time
+        """(n,) bool: at rest for `time` [s], and for several states, which a slow driver takes longer to tell."""
+        return (heard - self._since >= time) & (self._looks >= _LOOKS)
 
 
 def bend(state: HandState) -> np.ndarray:

@@ -13,7 +13,7 @@ from gmi_ros.hand.barrett import BarrettHand
 
 TOLERANCE = "tolerance"  # reason of a task that missed its goal
 _RETRY = 0.5  # [s] between two attempts on the way back
-_SLACK = 3.0  # [s] that an attempt on the way back may take beyond what its speed says
+_SLACK = 4.0  # [s] that an attempt on the way back may take beyond what its speed says
 _UNSEEN = 1.0  # [s]
 _SPIKE = 0.2  # [s] of force beyond the hand's that is an impact, not a squeeze
 _PROBE_SPEED = 0.5  # of the fingers that press again before the verdict [rad/s]
@@ -271,7 +271,7 @@ class GraspMotion:
     def _go_straight(self, pose: np.ndarray, speed: float) -> Steps:
         arm = self._arm.state()
         way = distance(pose, self.plan.base_from_grasp if arm is None else arm.base_from_mount)
-        end = self._now + max(way, float(np.linalg.norm(self.plan.lift))) / speed + _SLACK
+        end = self._now + way / speed + self.settings.response_time + _SLACK
         for _ in self._travel(self._arm.straight, pose, speed):
             if self._now > end:
                 raise MotionFault(ErrorCode.EXECUTION_TIMEOUT, "arm_timeout", "the arm takes too long")

@@ -21,7 +21,7 @@ from gmi_ros.sim.trial import GraspPlan, run
 from gmi_ros.sim.world import World
 
 FRAME = "camera_rgb_optical_frame"
-FAST = {"travel_speed": 1.0, "hold_time": 0.2, "squeeze_time": 0.1, "response_time": 0.4, "stall_time": 0.2}
+FAST = {"travel_speed": 1.0, "hold_time": 0.2, "squeeze_time": 0.1, "response_time": 1.5, "stall_time": 0.3, "silence_timeout": 6.0}
 
 
 def settings(**given) -> list[Parameter]:

@@ -32,7 +32,7 @@ _POLL = 0.005  # [s]
 _BURST = 0.3  # [s] without a pose, after which the next one begins another motion
 _LAG = 0.25  # [s] between the step that is due and now that is made up for; beyond it the plant runs late
 _READY, _INIT = 300, 100  # of config/drivers/barrett.yaml
-HOME = (0.0, -0.9, 1.9, 0.0, 0.6, 0.0)  # joints of the mock arm at the start [rad]
+HOME = (3.1416, -1.0892, -2.3782, -3.1417, 2.8158, 0.0)  # joints of the mock arm at the start: beside its base [rad]
 
 
 class Fronts:
