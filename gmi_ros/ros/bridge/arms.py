@@ -1,7 +1,6 @@
 """Adapters to drivers of arms: joint trajectories, MoveIt 2, plain pose commands. All move the hand's mount."""
 
 import threading
-import time
 
 import numpy as np
 from geometry_msgs.msg import PoseStamped
@@ -15,6 +14,7 @@ from gmi_ros.bridge.drivers import ArmState, MotionFault, Task
 from gmi_ros.bridge.ways import ramped_share, ramped_time, straight_way
 from gmi_ros.core.errors import ErrorCode
 from gmi_ros.core.resources import resource
+from gmi_ros.ros.bridge.clock import now_of
 from gmi_ros.ros.bridge.settings import BridgeSettings
 from gmi_ros.ros.bridge.tasks import Waiting, absent
 from gmi_ros.ros.bridge.trajectory_client import TrajectoryClient
@@ -36,7 +36,7 @@ class TrajectoryArm:
     """
 
     def __init__(self, node: Node, settings: BridgeSettings):
-        self._settings, self.frame = settings, settings.base_frame
+        self._node, self._settings, self.frame = node, settings, settings.base_frame
         file = settings.arm_urdf or str(resource(MOCK_ARM))
         self._chain = Chain.load(file, settings.arm_base_link, settings.mount_link)
         self._client = TrajectoryClient(node, settings.arm_action, "arm_driver follow_joint_trajectory")
@@ -96,14 +96,14 @@ class TrajectoryArm:
     def _hear(self, message: JointState) -> None:
         position = dict(zip(message.name, message.position))
         if set(self._chain.names) <= set(position):
-            self._joints = time.monotonic(), np.array([position[name] for name in self._chain.names])
+            self._joints = now_of(self._node), np.array([position[name] for name in self._chain.names])
 
 
 class PoseListener:
     """The mount's pose as a topic tells it; empty topic: none."""
 
     def __init__(self, node: Node, topic: str):
-        self.topic, self._heard, self._frame = topic, None, ""
+        self._node, self.topic, self._heard, self._frame = node, topic, None, ""
         if topic:
             group = ReentrantCallbackGroup()
             node.create_subscription(PoseStamped, topic, self._hear, 10, callback_group=group)
@@ -124,7 +124,7 @@ class PoseListener:
         )
 
     def _hear(self, message: PoseStamped) -> None:
-        self._frame, self._heard = message.header.frame_id, ArmState(time.monotonic(), pose_matrix(message.pose))
+        self._frame, self._heard = message.header.frame_id, ArmState(now_of(self._node), pose_matrix(message.pose))
 
 
 class PoseArm:
@@ -173,7 +173,7 @@ class PoseArm:
         with self._lock:
             if self._task is not None:
                 self._task.fail(ErrorCode.CANCELLED, "replaced", "another command came")
-            self._task, self._way = task, (time.monotonic(), times, path)
+            self._task, self._way = task, (now_of(self._node), times, path)
         return task
 
     def stop(self) -> None:
@@ -193,7 +193,7 @@ class PoseArm:
             if way is None or task is None:
                 return
             begin, times, path = way
-            elapsed = time.monotonic() - begin
+            elapsed = now_of(self._node) - begin
             index = min(int(np.searchsorted(times, elapsed)), len(path) - 1)
             self._command(path[index])
         told = self._listener.state(self.frame)

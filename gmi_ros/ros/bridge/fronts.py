@@ -8,6 +8,7 @@ from geometry_msgs.msg import PoseStamped
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
+from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray, Header, Int32
 from std_srvs.srv import Empty, Trigger
@@ -24,7 +25,7 @@ from gmi_ros.ros.bridge.arms import MOCK_ARM
 from gmi_ros.ros.bridge.mock_settings import MockSettings
 from gmi_ros.ros.bridge.trajectory_client import trajectory_arrays
 from gmi_ros.ros.compat import interface
-from gmi_ros.ros.convert import pose_matrix, pose_stamped
+from gmi_ros.ros.convert import pose_matrix, pose_stamped, stamp_message
 from gmi_ros.ros.joint_names import OUTER, PRESETS
 
 _STEP, _STATES = 0.01, 0.02  # [s] between two steps of the plant, and two messages of states
@@ -43,7 +44,7 @@ class Fronts:
 
     def __init__(self, node: Node, plant: Plant, figures: BarrettHand, settings: MockSettings, frame: str):
         self.node, self.lock, self.settings = node, threading.RLock(), settings
-        self._plant, self._figures, self._frame, self._time = plant, figures, frame, 0.0
+        self._plant, self._figures, self._frame, self._time = plant, figures, frame, 1.0
         self._stopping = threading.Event()
         self.failure: BaseException | None = None
         s = settings
@@ -54,6 +55,7 @@ class Fronts:
         self._names, self._outer_names = PRESETS[s.joint_name_map], OUTER[s.joint_name_map]
         self._scale = np.ones(4) if s.hand_unit == "rad" else ticks_per_rad(figures.name)
         self._states = node.create_publisher(JointState, s.hand_states, 10)
+        self._clock = node.create_publisher(Clock, "/clock", 1) if s.publish_clock else None
         self._status = node.create_publisher(Int32, s.hand_status, 10) if s.hand_status else None
         self._tactile = node.create_publisher(Float64MultiArray, s.hand_tactile, 10) if s.hand_tactile else None
         if s.hand_initialise:
@@ -220,7 +222,7 @@ class Fronts:
 
     def _on_pose(self, message: PoseStamped) -> None:
         """A Cartesian controller: goes where it is sent. Faults count motions, not poses."""
-        now = time.monotonic()
+        now = self._time
         if message.header.frame_id != self._frame:
             self.node.get_logger().warning(f"poses must be in frame {self._frame!r}: ignored")
             return
@@ -311,7 +313,7 @@ class Fronts:
 
     def _run(self) -> None:
         """Steps by the clock of the wall; when the machine is too slow for that, the plant's time runs slower."""
-        due, told = time.monotonic(), 0.0
+        due, told = time.monotonic(), self._time
         while not self._stopping.is_set():
             due = max(due + _STEP, time.monotonic() - _LAG)
             try:
@@ -320,8 +322,10 @@ class Fronts:
                     self.arm.advance()
                     self._plant.advance(_STEP * self.settings.time_factor)
                     self._time += _STEP * self.settings.time_factor
-                    if (now := time.monotonic()) - told >= _STATES:
-                        told = now
+                    if self._clock is not None:
+                        self._clock.publish(Clock(clock=stamp_message(int(self._time * 1e9))))
+                    if self._time - told >= _STATES:
+                        told = self._time
                         self._tell()
             except Exception as error:  # the publishers are gone with the node, or the physics diverged
                 self.failure = error

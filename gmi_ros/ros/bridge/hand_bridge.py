@@ -19,6 +19,7 @@ from gmi_ros.core.grasp import JOINTS
 from gmi_ros.hand.barrett import BarrettHand, load_hand
 from gmi_ros.ros import parameters
 from gmi_ros.ros.bridge.arms import PoseArm, TrajectoryArm
+from gmi_ros.ros.bridge.clock import now_of
 from gmi_ros.ros.bridge.goals import motion_plan, result_message
 from gmi_ros.ros.bridge.hands import JointStateHand, TrajectoryHand, WamHand
 from gmi_ros.ros.bridge.move_group_arm import MoveGroupArm
@@ -30,6 +31,7 @@ from gmi_ros.ros.transforms import Transforms
 
 HAND_BRIDGE = "hand_bridge"
 TICK = 0.01  # [s]
+_CLOCK_TIMEOUT = 5.0  # [s] that simulated time may stand still
 _FEEDBACK = 0.2  # [s] between two reports within a phase
 _HANDS = {"follow_joint_trajectory": TrajectoryHand, "joint_state": JointStateHand, "wam": WamHand}
 _ARMS = {"follow_joint_trajectory": TrajectoryArm, "move_group": MoveGroupArm, "pose": PoseArm}
@@ -92,7 +94,7 @@ class HandBridge(Node):
         return GoalResponse.ACCEPT  # _execute gives the place back
 
     def _execute(self, handle: ServerGoalHandle) -> ExecuteGrasp.Result:
-        goal, started = handle.request, time.monotonic()
+        goal, started = handle.request, now_of(self)
         self._ended.clear()
         try:
             try:
@@ -125,9 +127,14 @@ class HandBridge(Node):
         return result
 
     def _run(self, motion: GraspMotion, handle: ServerGoalHandle, started: float) -> None:
-        told, at = None, 0.0
+        told, at, moved, last = None, 0.0, time.monotonic(), -1.0
         while True:
-            now = time.monotonic()
+            now = now_of(self)
+            if now != last:
+                last, moved = now, time.monotonic()
+            elif time.monotonic() - moved > _CLOCK_TIMEOUT:
+                now = last = last + _CLOCK_TIMEOUT  # so that everything counts as silent, and the way back ends
+                moved = time.monotonic()
             if handle.is_cancel_requested:
                 motion.cancel("cancelled on request")
             elif self._stopping.is_set():

@@ -1,6 +1,5 @@
 """What a hand's driver tells, whatever commands it: joints, and where there are such topics force, heat and state."""
 
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -14,6 +13,7 @@ from gmi_ros.bridge.barrett import knowledge, ticks_per_rad
 from gmi_ros.bridge.drivers import HandState, MotionFault, Task
 from gmi_ros.core.errors import ErrorCode
 from gmi_ros.hand.barrett import BarrettHand
+from gmi_ros.ros.bridge.clock import now_of
 from gmi_ros.ros.bridge.settings import BridgeSettings
 from gmi_ros.ros.bridge.tasks import Waiting, absent
 from gmi_ros.ros.joint_names import OUTER, PRESETS
@@ -26,7 +26,7 @@ class HandListener:
 
     def __init__(self, node: Node, hand: BarrettHand, settings: BridgeSettings):
         self.names, self._outer_names = PRESETS[settings.joint_name_map], OUTER[settings.joint_name_map]
-        self._hand, self._settings = hand, settings
+        self._node, self._hand, self._settings = node, hand, settings
         self._scale = np.ones(4) if settings.hand_unit == "rad" else 1 / ticks_per_rad(hand.name)
         self._state: HandState | None = None
         self._status: int | None = None
@@ -94,7 +94,7 @@ class HandListener:
         torque = dict(zip(message.name, message.effort))
         if self._settings.hand_effort and set(self.names) <= set(torque):
             effort = np.array([torque[name] for name in self.names[1:]])
-        now = time.monotonic()
+        now = now_of(self._node)
         tactile = self._tactile
         felt = tactile[1] if tactile is not None and now - tactile[0] < _FRESH else None
         self._state = HandState(now, joints, outer, effort, felt, self._temperature)
@@ -104,7 +104,7 @@ class HandListener:
 
     def _hear_tactile(self, message: Float64MultiArray) -> None:
         if len(message.data) == 3:
-            self._tactile = time.monotonic(), np.array(message.data)
+            self._tactile = now_of(self._node), np.array(message.data)
 
     def _hear_temperature(self, message: Temperature) -> None:
         self._temperature = message.temperature

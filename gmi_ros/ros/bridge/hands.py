@@ -1,7 +1,5 @@
 """Adapters to drivers of hands: trajectories, JointState commands, the services of the WAM lineage."""
 
-import time
-
 import numpy as np
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
@@ -13,6 +11,7 @@ from gmi_ros.bridge.fingers import motors
 from gmi_ros.bridge.simulated import closing_points
 from gmi_ros.core.errors import ErrorCode
 from gmi_ros.hand.barrett import BarrettHand
+from gmi_ros.ros.bridge.clock import now_of
 from gmi_ros.ros.bridge.hand_listener import HandListener
 from gmi_ros.ros.bridge.settings import BridgeSettings
 from gmi_ros.ros.bridge.tasks import Waiting
@@ -29,6 +28,7 @@ class _Told:
     """What all hands have in common: a listener, and where the motors stand."""
 
     def __init__(self, node: Node, hand: BarrettHand, settings: BridgeSettings):
+        self._node = node
         self.listener = HandListener(node, hand, settings)
         self._hand, self._settings = hand, settings
 
@@ -88,7 +88,7 @@ class _Streamed(_Told):
         """As Hand; its task never ends by itself."""
         self._started = np.zeros(3, bool)
         self._held = self._motors()
-        self._closing = time.monotonic(), start, speed, target
+        self._closing = now_of(self._node), start, speed, target
         self._again()
         return Task()
 
@@ -104,7 +104,7 @@ class _Streamed(_Told):
         if closing is None:
             return
         begin, start, speed, target = closing
-        started = time.monotonic() - begin >= start - 1e-6
+        started = now_of(self._node) - begin >= start - 1e-6
         if (started & ~self._started).any():
             self._started = started
             goal = np.append(self._held[0], np.where(started, target, self._held[1:]))
@@ -121,7 +121,6 @@ class JointStateHand(_Streamed):
 
     def __init__(self, node: Node, hand: BarrettHand, settings: BridgeSettings):
         super().__init__(node, hand, settings)
-        self._node = node
         self._publisher = node.create_publisher(JointState, settings.hand_command, 10)
 
     def prepare(self) -> Task:
