@@ -6,6 +6,8 @@ from dataclasses import Field, dataclass, fields
 from pathlib import Path
 
 from gmi_ros.core.settings import Settings, SynthesisSettings
+from gmi_ros.ros.bridge.mock_settings import MockCellSettings
+from gmi_ros.ros.bridge.settings import BridgeSettings
 from gmi_ros.ros.settings import NodeSettings, RecorderSettings
 from gmi_ros.ros.sim_cell import SimCellSettings
 
@@ -73,6 +75,19 @@ SECTIONS = (
         AT_START,
     ),
     Section("sim_cell", "The simulated camera and hand.", SimCellSettings, AT_START),
+    Section(
+        "hand_bridge",
+        "Drivers of hand and arm, and how a grasp is carried out: [your_hand.md](your_hand.md).",
+        BridgeSettings,
+        AT_START,
+    ),
+    Section(
+        "mock_cell",
+        "Mock drivers in the simulated cell. `mock_drivers` takes the same but for the last four. All those of\n"
+        "hand_bridge are among them, so that one file serves both.",
+        MockCellSettings,
+        AT_START,
+    ),
 )
 
 

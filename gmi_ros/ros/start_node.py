@@ -7,6 +7,7 @@ import signal
 import sys
 
 _PR_SET_PDEATHSIG = 1
+_OF_THE_BRIDGE = ("hand_bridge", "mock_cell", "mock_drivers")
 _M_ARENA_MAX = -8  # of glibc's mallopt
 
 
@@ -19,7 +20,7 @@ def main() -> None:
 def start(name: str) -> None:
     """Run a node in this process, by the name of its module: what an executable does first."""
     _keep_one_arena()
-    importlib.import_module(f"gmi_ros.ros.{name}").main()
+    importlib.import_module(f"gmi_ros.ros.{'bridge.' * (name in _OF_THE_BRIDGE)}{name}").main()
 
 
 def _end_with_parent() -> None:
