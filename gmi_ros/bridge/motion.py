@@ -33,7 +33,8 @@ class GraspMotion:
 
     def __init__(self, plan: MotionPlan, hand: Hand, arm: Arm, figures: BarrettHand, settings: MotionSettings):
         self.plan, self.settings, self.outcome = plan, settings, Outcome()
-        self.phase, self.stopped_at = Phase.OPENING, float("nan")  # stopped_at: when a fault or cancel stopped it [s]
+        self.phase = Phase.OPENING
+        self.stopped_at = float("nan")  # when a fault or a cancel stopped it, by `now` [s]
         self._hand, self._arm, self._figures = hand, arm, figures
         self._now = self._began = self._expected = 0.0
         self._deadline = float("inf")

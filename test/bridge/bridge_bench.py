@@ -15,8 +15,9 @@ from gmi_ros.hand.barrett import load_hand
 from gmi_ros.ros.bridge.hand_bridge import HandBridge
 from gmi_ros.ros.bridge.mock_cell import MockCell
 from gmi_ros.ros.bridge.mock_drivers import MockDrivers
-from gmi_ros.ros.convert import pose_message
+from gmi_ros.ros.convert import pose_matrix, pose_message
 from gmi_ros.sim.candidates import sample_plan
+from gmi_ros.sim.closing import ClosingPlan
 from gmi_ros.sim.trial import GraspPlan, run
 from gmi_ros.sim.world import World
 
@@ -45,6 +46,15 @@ def easy_pick(seed: int = 5, objects: str = "fruit_5") -> tuple[GraspPlan, np.nd
         if held:
             return plan, world.world_from_camera
     raise AssertionError("no plan holds")
+
+
+def plain_goal(name: str = "one", **changes) -> ExecuteGrasp.Goal:
+    """From above, half a metre before the camera, for the free mock."""
+    there, before = poses.make(np.eye(3), np.array([0.1, 0.0, 0.5])), poses.make(np.eye(3), np.array([0.1, 0.0, 0.4]))
+    plan = GraspPlan(before, there, np.array([0.5, 0.4, 0.4, 0.4]), ClosingPlan.together(1.0))
+    goal = make_goal(plan, np.eye(4), name, **changes)
+    goal.grasp.lift_direction.z = -1.0  # back towards the camera
+    return goal
 
 
 def make_goal(plan: GraspPlan, world_from_camera: np.ndarray, name: str = "one", **changes) -> ExecuteGrasp.Goal:
@@ -76,7 +86,7 @@ class Bench:
         self.live = live
         shared = {"hand_driver": hand, "arm_driver": arm, "joint_name_map": "", **given}
         # On the plant's time: a busy machine makes everything slower, and nothing else.
-        only_mock = {"publish_clock": True}
+        only_mock = {"publish_clock": True, "time_factor": 1.0 if cell else 5.0}
         only_mock |= {"rate": 0.2, "seed": seed, "objects": objects} if cell else {}
         kind = MockCell if cell else MockDrivers
         overrides = settings(**shared, **only_mock, **(mock or {}))
@@ -87,7 +97,21 @@ class Bench:
         assert self.action.wait_for_server(timeout_sec=10)
         self.phases = []
 
+    def lay_object(self, contact=(1.2, 1.25, 1.3)) -> None:
+        """Of the free mock: something that the fingers meet at these inner angles [rad]."""
+        with self.mock.fronts.lock:
+            self.mock.plant.contact = np.array(contact)
+
+    @property
+    def is_open_and_away(self) -> bool:
+        """Of the free mock: fingers off the object, the mount back at the pre-grasp."""
+        with self.mock.fronts.lock:
+            read = self.mock.plant.read()
+        back = np.linalg.norm(read.base_from_mount[:3, 3] - pose_matrix(self.goal.grasp.pregrasp_mount_pose)[:3, 3])
+        return bool((read.motor[1:] < self.mock.plant.contact - 0.2).all() and back < 0.02)
+
     def send(self, goal):
+        self.goal = goal
         self.phases.clear()
 
         def on_feedback(message):
@@ -103,10 +127,10 @@ class Bench:
         self.live.until(future.done, "the result", timeout)
         return future.result()
 
-    def execute(self, goal, timeout: float = 90.0):
+    def execute(self, goal, timeout: float = 400.0):
         handle = self.send(goal)
         assert handle.accepted
         return self.result(handle, timeout)
 
 
-__all__ = ["Bench", "FRAME", "GoalStatus", "easy_pick", "make_goal", "settings"]
+__all__ = ["Bench", "FRAME", "GoalStatus", "easy_pick", "make_goal", "plain_goal", "settings"]

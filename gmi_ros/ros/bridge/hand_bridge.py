@@ -1,5 +1,6 @@
 """The node hand_bridge: serves execute_grasp by what a lab's drivers of hand and arm offer."""
 
+import math
 import sys
 import threading
 import time
@@ -59,6 +60,7 @@ class HandBridge(Node):
         self._ended = threading.Event()
         self._ended.set()
         self.motion: GraspMotion | None = None
+        self.stopped: float | None = None  # when the last motion was stopped, monotonic [s]
         self._server = ActionServer(
             self,
             ExecuteGrasp,
@@ -111,7 +113,7 @@ class HandBridge(Node):
                 )
             self.arm.frame = self._settings.base_frame or goal.grasp.header.frame_id
             motion = GraspMotion(plan, self.hand, self.arm, self._figures, self._settings)
-            self.motion = motion
+            self.motion, self.stopped = motion, None
             self._run(motion, handle, started)
             result = result_message(motion.outcome, goal, self._figures, base_from_grasp)
             if motion.outcome.code == ErrorCode.CANCELLED and handle.is_cancel_requested:
@@ -140,6 +142,8 @@ class HandBridge(Node):
             elif self._stopping.is_set():
                 motion.cancel("hand_bridge is shut down")
             ended = motion.tick(now)
+            if self.stopped is None and not math.isnan(motion.stopped_at):
+                self.stopped = time.monotonic()
             if motion.phase is not told or now - at > _FEEDBACK:
                 told, at = motion.phase, now
                 handle.publish_feedback(self._feedback(motion, now - started))
