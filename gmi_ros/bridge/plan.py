@@ -65,7 +65,9 @@ class MotionSettings(Settings):
     opening_timeout: float = setting(10.0, "longest time to open and spread the hand [s]", 0.1, 600.0)
     travel_timeout: float = setting(30.0, "longest time to the pre-grasp [s]", 0.1, 600.0)
     approach_timeout: float = setting(20.0, "longest time from the pre-grasp to the grasp [s]", 0.1, 600.0)
-    closing_timeout: float = setting(10.0, "longest time to close the fingers, after the last has started [s]", 0.1, 600.0)
+    closing_timeout: float = setting(
+        10.0, "longest time to close the fingers, after the last has started [s]", 0.1, 600.0
+    )
     lift_timeout: float = setting(20.0, "longest time to lift [s]", 0.1, 600.0)
     retreat_timeout: float = setting(
         30.0, "longest time for the way back; a driver that is silent may come back in it [s]", 0.1, 600.0

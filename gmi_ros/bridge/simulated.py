@@ -69,7 +69,9 @@ class _Driver:
         if kind == "rejected":
             return Task.failed(ErrorCode.EXECUTION_FAILED, "goal_rejected", "the driver rejected the goal")
         if kind == "aborted":
-            return Task.failed(ErrorCode.EXECUTION_FAILED, "goal_aborted", "the driver aborted: path tolerance violated")
+            return Task.failed(
+                ErrorCode.EXECUTION_FAILED, "goal_aborted", "the driver aborted: path tolerance violated"
+            )
         self._silent_until = np.inf if kind == "silent" else self._clock() + _SILENCE
         return Task()
 

@@ -16,7 +16,7 @@ from gmi_ros.core.resources import resource
 from gmi_ros.hand import description
 from gmi_ros.hand.description import read_description
 
-HANDS = ("bh262", "bh280", "bh282")
+HANDS = tuple(sorted(path.stem for path in resource("config/hands").glob("*.yaml")))
 
 
 class FingerState(NamedTuple):
@@ -168,7 +168,7 @@ class BarrettHand:
 
         profile = np.empty((3, 2, 6, *sin1.shape[1:]))
         value, first, second = profile
-        np.add(inner_out + k.knuckle_reach, tip_out, out=value[0, :3])
+        np.add(inner_out + self._reach.reshape(more), tip_out, out=value[0, :3])
         np.add(inner_up + (k.spread_axis_height + k.knuckle_rise), tip_up, out=value[1, :3])
         np.negative(sin3, out=value[0, 3:])
         value[1, 3:] = cos3
@@ -195,7 +195,7 @@ class BarrettHand:
         """palm_from_inner of F1, F2, F3, (..., 3, 4, 4): origin on the inner joint's axis, which is z; y to the pad."""
         k = self.kinematics
         spread, a2, _ = self._angles(joints, None)
-        at = self._point(spread, np.full(3, k.knuckle_reach), np.full(3, k.spread_axis_height + k.knuckle_rise))
+        at = self._point(spread, self._reach, np.full(3, k.spread_axis_height + k.knuckle_rise))
         return self._link_pose(spread, a2 - np.radians(k.inner_offset_deg), at)
 
     def distal_frames(self, joints: np.ndarray, outer: np.ndarray | None = None) -> np.ndarray:
@@ -217,7 +217,7 @@ class BarrettHand:
         level = links.knuckle.envelope[..., [0, 2, 1]] * [1, 1, -1]
         parts = [
             self._ends(spread, np.zeros_like(a2), np.zeros(3), base, level),
-            self._ends(spread, a2 - np.radians(k.inner_offset_deg), np.full(3, k.knuckle_reach), base + k.knuckle_rise,
+            self._ends(spread, a2 - np.radians(k.inner_offset_deg), self._reach, base + k.knuckle_rise,
                        links.inner.envelope),
             self._ends(spread, a3, *self._planar(a2, a3, 0.0, 0.0), links.outer.envelope),
         ]  # fmt: skip
@@ -256,13 +256,18 @@ class BarrettHand:
     def _planar(self, a2, a3, along: float, height: float) -> tuple[np.ndarray, np.ndarray]:
         """A point of the outer link: distance from the spread axis and height above the base, (..., 3) [m] each."""
         k = self.kinematics
-        radial = k.knuckle_reach + k.inner_length * np.cos(a2) + along * np.cos(a3) - height * np.sin(a3)
+        radial = self._reach + k.inner_length * np.cos(a2) + along * np.cos(a3) - height * np.sin(a3)
         base = k.spread_axis_height + k.knuckle_rise
         return radial, base + k.inner_length * np.sin(a2) + along * np.sin(a3) + height * np.cos(a3)
 
     @cached_property
     def _spread_sign(self) -> np.ndarray:
         return _frozen(self.kinematics.spread_sign)
+
+    @cached_property
+    def _reach(self) -> np.ndarray:
+        """(3,) [m] from each finger's spread axis to its inner joint."""
+        return _frozen([self.kinematics.knuckle_reach] * 2 + [self.kinematics.thumb_reach])
 
     @cached_property
     def _base_sign(self) -> np.ndarray:

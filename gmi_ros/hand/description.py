@@ -18,6 +18,7 @@ class Kinematics:
     spread_axis_offset: float
     spread_axis_height: float
     knuckle_reach: float
+    thumb_reach: float
     knuckle_rise: float
     inner_length: float
     inner_offset_deg: float

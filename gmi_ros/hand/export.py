@@ -17,7 +17,7 @@ import numpy as np
 from gmi_ros.core import poses
 from gmi_ros.core.grasp import FINGERS
 from gmi_ros.hand.barrett import HANDS, BarrettHand, load_hand
-from gmi_ros.hand.description import Link, Primitive
+from gmi_ros.hand.description import Kinematics, Link, Primitive
 
 _UPRIGHT = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])  # knuckle from inner link at zero
 
@@ -44,7 +44,7 @@ def urdf(hand: BarrettHand) -> str:
     k, limits, forces, speeds = hand.kinematics, hand.limits_by_joint, hand.forces, hand.speeds
     for index, finger in enumerate(f.lower() for f in FINGERS):
         palm_from_knuckle = _knuckle_pose(hand, index)
-        knuckle_from_inner = poses.make(_UPRIGHT, [k.knuckle_reach, 0.0, k.knuckle_rise])
+        knuckle_from_inner = poses.make(_UPRIGHT, [_reach(k, index), 0.0, k.knuckle_rise])
         if k.spread_sign[index]:
             _urdf_link(root, f"{finger}_knuckle", hand.links.knuckle)
             joint = _urdf_joint(root, f"{finger}_spread", "palm", f"{finger}_knuckle", palm_from_knuckle)
@@ -81,6 +81,10 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _reach(k: Kinematics, index: int) -> float:
+    return k.knuckle_reach if k.spread_sign[index] else k.thumb_reach
+
+
 def _knuckle_pose(hand: BarrettHand, index: int) -> np.ndarray:
     """palm_from_knuckle (4, 4) of finger `index` at spread zero."""
     return hand.knuckle_frames(np.zeros(4))[index]
@@ -99,7 +103,7 @@ def _finger(palm, finger: str, index: int, hand: BarrettHand, excluded: list[tup
     k, limits, rotor = hand.kinematics, hand.limits_by_joint, hand.reflected_inertia
     palm_from_knuckle = _knuckle_pose(hand, index)
     parent, parent_name, at = palm, "palm", palm_from_knuckle
-    knuckle_from_inner = poses.make(_UPRIGHT, [k.knuckle_reach, 0.0, k.knuckle_rise])
+    knuckle_from_inner = poses.make(_UPRIGHT, [_reach(k, index), 0.0, k.knuckle_rise])
     if k.spread_sign[index]:
         parent_name = f"{finger}_knuckle"
         parent = _body(palm, parent_name, at[:3, 3], at[:3, :3], hand.links.knuckle, hand)

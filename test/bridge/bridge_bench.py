@@ -22,7 +22,14 @@ from gmi_ros.sim.trial import GraspPlan, run
 from gmi_ros.sim.world import World
 
 FRAME = "camera_rgb_optical_frame"
-FAST = {"travel_speed": 1.0, "hold_time": 0.2, "squeeze_time": 0.1, "response_time": 0.5, "stall_time": 0.2}
+FAST = {
+    "travel_speed": 1.0,
+    "hold_time": 0.2,
+    "squeeze_time": 0.1,
+    "response_time": 0.5,
+    "stall_time": 0.2,
+    "driver_timeout": 20.0,
+}
 
 
 def settings(**given) -> list[Parameter]:
@@ -91,7 +98,9 @@ class Bench:
         kind = MockCell if cell else MockDrivers
         overrides = settings(**shared, **only_mock, **(mock or {}))
         self.mock = live.spin(kind(context=live.context, parameter_overrides=overrides), 16)
-        self.bridge = live.spin(HandBridge(context=live.context, parameter_overrides=settings(use_sim_time=True, **{**FAST, **shared})), 10)
+        self.bridge = live.spin(
+            HandBridge(context=live.context, parameter_overrides=settings(use_sim_time=True, **{**FAST, **shared})), 10
+        )
         self.user = live.node("user")
         self.action = ActionClient(self.user, ExecuteGrasp, "execute_grasp")
         assert self.action.wait_for_server(timeout_sec=10)

@@ -39,7 +39,9 @@ def make_plan(**changes) -> MotionPlan:
 class Simulation:
     """Everything that moves, and what it went through."""
 
-    def __init__(self, hand_fault=("none", 0), arm_fault=("none", 0), tells=("outer", "tactile"), plan=None, **settings):
+    def __init__(
+        self, hand_fault=("none", 0), arm_fault=("none", 0), tells=("outer", "tactile"), plan=None, **settings
+    ):
         self.now = 100.0
         contact = settings.pop("contact", CONTACTS)
         self.plant = FreePlant(HAND, contact=contact, slips=settings.pop("slips", False))
@@ -59,7 +61,9 @@ class Simulation:
             self.phases.append(self.motion.phase)
         self.hand.advance()
         self.arm.advance()
-        self.trace.append((self.now, self.motion.phase, self.plant.motor.copy(), self.plant.base_from_mount[:3, 3].copy()))
+        self.trace.append(
+            (self.now, self.motion.phase, self.plant.motor.copy(), self.plant.base_from_mount[:3, 3].copy())
+        )
         self.now += TICK
         return ended
 

@@ -175,7 +175,10 @@ def test_a_cancel_in_any_phase_stops_at_once_and_goes_back(phase):
     simulation.motion.cancel("somebody said so")
     at = simulation.now
     outcome = simulation.run()
-    assert (outcome.reason, outcome.code) == ("cancelled", ErrorCode.CANCELLED) and "somebody said so" in outcome.message
+    assert (outcome.reason, outcome.code) == (
+        "cancelled",
+        ErrorCode.CANCELLED,
+    ) and "somebody said so" in outcome.message
     assert simulation.motion.stopped_at - at < 0.011 and outcome.open_and_away
     if phase >= Phase.APPROACH:
         assert simulation.is_open_and_away

@@ -56,7 +56,8 @@ def test_worked_apex():
 def test_breakaway_at_the_lock_is_the_coupling(hand):
     inner = np.linspace(0, 2.4, 9)
     np.testing.assert_allclose(hand.outer_after_breakaway(inner, inner), hand.coupled_outer(inner), atol=1e-15)
-    np.testing.assert_allclose(hand.coupled_outer(inner), inner / 3, atol=1e-15)
+    ratio = hand.coupling.motor_per_inner / hand.coupling.motor_per_outer
+    np.testing.assert_allclose(hand.coupled_outer(inner), inner * ratio, atol=1e-15)
 
 
 @pytest.mark.parametrize("value, derivative", [("tips", "jacobian"), ("pad_normals", "normal_jacobian")])

@@ -43,6 +43,8 @@ if os.environ.get("GMI_SOAK") == "1":
 def make_bench(live, drivers, **mock):
     if drivers == TRAJECTORY and find_spec("control_msgs") is None:
         pytest.skip("control_msgs is not installed")
+    if any(str(value).startswith("silent") for value in mock.values()):
+        mock["time_factor"] = 1.0  # 5 s must be long enough to be noticed
     bench = Bench(live, *drivers, mock=mock)
     bench.lay_object()
     return bench

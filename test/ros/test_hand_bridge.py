@@ -50,7 +50,10 @@ def test_a_driver_without_its_messages_is_refused_in_one_line(live, monkeypatch)
     from gmi_ros.ros import compat
 
     monkeypatch.setattr(compat, "import_module", lambda name: (_ for _ in ()).throw(ImportError(name)))
-    for name, value, package in (("hand_driver", "follow_joint_trajectory", "control_msgs"), ("arm_driver", "move_group", "moveit_msgs")):
+    for name, value, package in (
+        ("hand_driver", "follow_joint_trajectory", "control_msgs"),
+        ("arm_driver", "move_group", "moveit_msgs"),
+    ):
         from bridge_bench import settings
 
         with pytest.raises(GmiError, match=f"{name} {value} needs {package}/") as error:

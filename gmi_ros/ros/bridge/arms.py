@@ -168,7 +168,11 @@ class PoseArm:
         begin = self._last if told is None else told.base_from_mount
         task = Task()
         times, path = straight_way(
-            base_from_mount if begin is None else begin, base_from_mount, speed, _TURN_SPEED, 1 / self._settings.pose_rate
+            base_from_mount if begin is None else begin,
+            base_from_mount,
+            speed,
+            _TURN_SPEED,
+            1 / self._settings.pose_rate,
         )
         with self._lock:
             if self._task is not None:
@@ -218,5 +222,3 @@ class PoseArm:
 def _unreachable(pose: np.ndarray) -> Task:
     at = ", ".join(f"{x:.3f}" for x in pose[:3, 3])
     return Task.failed(ErrorCode.EXECUTION_FAILED, "unreachable", f"the arm cannot bring its mount to {at} m as asked")
-
-

@@ -61,9 +61,11 @@ class Fronts:
         if s.hand_initialise:
             node.create_service(Trigger, s.hand_initialise, self._initialise, callback_group=self._group)
         self._servers: list[ActionServer] = []
-        {"follow_joint_trajectory": self._trajectory_hand, "joint_state": self._joint_state_hand, "wam": self._wam_hand}[
-            s.hand_driver
-        ]()
+        {
+            "follow_joint_trajectory": self._trajectory_hand,
+            "joint_state": self._joint_state_hand,
+            "wam": self._wam_hand,
+        }[s.hand_driver]()
         self._arm_states, self._poses, self._chain = None, None, None
         {"follow_joint_trajectory": self._trajectory_arm, "move_group": self._move_group_arm, "pose": self._pose_arm}[
             s.arm_driver
@@ -102,6 +104,7 @@ class Fronts:
         self._serve_trajectories(self.settings.hand_action, follow, self.hand)
 
     def _joint_state_hand(self) -> None:
+        self._last_command: tuple[float, ...] = ()
         self.node.create_subscription(
             JointState, self.settings.hand_command, self._on_command, 10, callback_group=self._group
         )
@@ -111,6 +114,10 @@ class Fronts:
         if not set(self._names) <= set(position) or not set(self._names) <= set(velocity):
             self.node.get_logger().warning("a command needs position and velocity of all four joints: ignored")
             return
+        told = (*message.position, *message.velocity)
+        if told == self._last_command:  # the same once more: it is under way
+            return
+        self._last_command = told
         target = np.array([position[n] for n in self._names]) / self._scale
         speed = np.maximum(np.array([velocity[n] for n in self._names]) / self._scale, 1e-3)
         with self.lock:

@@ -80,7 +80,9 @@ class HandListener:
             return MotionFault(ErrorCode.ACTION_SERVER_ABSENT, "hand_silent", told)
         state = f"{self._status} ({knowledge().states.get(self._status, 'unknown')})"
         return MotionFault(
-            ErrorCode.EXECUTION_FAILED, "not_initialised", f"the hand is not initialised: its driver is in state {state}"
+            ErrorCode.EXECUTION_FAILED,
+            "not_initialised",
+            f"the hand is not initialised: its driver is in state {state}",
         )
 
     def _hear(self, message: JointState) -> None:
@@ -108,4 +110,3 @@ class HandListener:
 
     def _hear_temperature(self, message: Temperature) -> None:
         self._temperature = message.temperature
-

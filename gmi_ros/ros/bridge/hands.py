@@ -19,6 +19,7 @@ from gmi_ros.ros.bridge.trajectory_client import NO_LIMIT, TrajectoryClient
 from gmi_ros.ros.compat import interface
 
 _REPEAT = 0.05  # [s] between two looks whether a finger is to start
+_AGAIN = 0.5  # [s] between two equal commands: one that was lost must not leave the hand where it is
 _NOT_INITIALISED = MotionFault(
     ErrorCode.EXECUTION_FAILED, "not_initialised", "the hand did not end its initialisation in time"
 )
@@ -75,13 +76,14 @@ class _Streamed(_Told):
         super().__init__(node, hand, settings)
         self._closing: tuple[float, np.ndarray, np.ndarray, np.ndarray] | None = None
         self._started = np.zeros(3, bool)
+        self._last: tuple[float, np.ndarray, np.ndarray] | None = None  # when and what was commanded
         self._group = ReentrantCallbackGroup()
         self._timer = node.create_timer(_REPEAT, self._again, self._group)
 
     def move(self, joints: np.ndarray, speed: np.ndarray) -> Task:
         """As Hand; its task never ends by itself."""
         self._closing = None
-        self._command(np.asarray(joints, float), np.asarray(speed, float))
+        self._send(np.asarray(joints, float), np.asarray(speed, float))
         return Task()
 
     def close(self, start: np.ndarray, speed: np.ndarray, target: np.ndarray) -> Task:
@@ -94,21 +96,27 @@ class _Streamed(_Told):
 
     def stop(self) -> None:
         """As Hand: sent to where it is."""
-        self._closing = None
+        self._closing, self._last = None, None
         if self.listener.state is not None:
             self._command(self._motors(), self._hand.normal_speed)
 
+    def _send(self, motor: np.ndarray, speed: np.ndarray) -> None:
+        self._last = now_of(self._node), motor, speed
+        self._command(motor, speed)
+
     def _again(self) -> None:
-        """Send the fingers whose time to start has come."""
-        closing = self._closing
+        """Send the fingers whose time to start has come, and the last command once more."""
+        closing, last = self._closing, self._last
         if closing is None:
+            if last is not None and now_of(self._node) - last[0] > _AGAIN:
+                self._send(last[1], last[2])
             return
         begin, start, speed, target = closing
         started = now_of(self._node) - begin >= start - 1e-6
         if (started & ~self._started).any():
             self._started = started
             goal = np.append(self._held[0], np.where(started, target, self._held[1:]))
-            self._command(goal, np.append(self._hand.normal_speed[0], speed))
+            self._send(goal, np.append(self._hand.normal_speed[0], speed))
         if started.all():
             self._closing = None
 

@@ -17,7 +17,8 @@ class MockSettings(BridgeSettings):
     arm_fault_after: int = setting(0, "the arm's commands before it goes wrong", 0, 1000)
     time_factor: float = setting(1.0, "how much faster than real time everything moves", 0.1, 20.0)
     publish_clock: bool = setting(
-        False, "publish the plant's time on /clock, for a hand_bridge with use_sim_time; a slow machine is no matter then"
+        False,
+        "publish the plant's time on /clock, for a hand_bridge with use_sim_time; a slow machine is no matter then",
     )
     frame_id: str = setting(
         "camera_rgb_optical_frame", "frame in which the arm tells and takes poses; in the cell: the camera's"

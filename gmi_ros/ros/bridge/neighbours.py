@@ -80,7 +80,9 @@ def robot_description(hand: BarrettHand, hand_mount_from_palm: np.ndarray, mount
     root = ElementTree.fromstring(urdf(hand))
     links = [link.get("name") for link in root.iter("link")]
     if mount_link in links:
-        raise GmiError(ErrorCode.BAD_SETTING, f"mount_link must differ from the hand's {', '.join(links)}: {mount_link!r}")
+        raise GmiError(
+            ErrorCode.BAD_SETTING, f"mount_link must differ from the hand's {', '.join(links)}: {mount_link!r}"
+        )
     r = hand_mount_from_palm[:3, :3]
     # Fixed-axis roll, pitch, yaw, as URDF has it.
     rpy = np.arctan2(r[2, 1], r[2, 2]), np.arctan2(-r[2, 0], np.hypot(r[0, 0], r[1, 0])), np.arctan2(r[1, 0], r[0, 0])

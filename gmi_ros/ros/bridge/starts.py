@@ -20,7 +20,12 @@ ARGUMENTS = (
         "drivers", "", "preset of config/drivers (joint_trajectory, moveit, robotnik, wam), or a YAML file of that form"
     ),
     Argument("params_file", "", "YAML of parameters that is read after the preset"),
-    Argument("mock", "none", "also start mock drivers: nothing in their way, or in the simulated cell", ("none", "free", "cell")),
+    Argument(
+        "mock",
+        "none",
+        "also start mock drivers: nothing in their way, or in the simulated cell",
+        ("none", "free", "cell"),
+    ),
     Argument("namespace", "", "namespace of all nodes"),
     Argument("log_level", "info", "of all nodes", ("debug", "info", "warn", "error")),
 )
