@@ -289,7 +289,9 @@ class GraspMotion:
         name = self.phase.name.lower()
         if self._now > self._deadline and self.phase is not Phase.RETREAT:
             given = self._deadline - self._began
-            self._raise(ErrorCode.EXECUTION_TIMEOUT, f"{name}_timeout", f"phase {name} took longer than {given:g} s")
+            raise MotionFault(
+                ErrorCode.EXECUTION_TIMEOUT, f"{name}_timeout", f"phase {name} took longer than {given:g} s"
+            )
         s, hand, arm = self.settings, self._hand.state(), self._arm.state()
         for what, state in (("hand", hand), ("arm", arm)):
             if state is not None and self._now - state.heard > s.silence_timeout:
@@ -302,17 +304,13 @@ class GraspMotion:
         stop = self._figures.temperature.stop
         if hand.temperature is not None and hand.temperature >= stop:
             hot = f"a motor of the hand has {hand.temperature:.0f} degrees Celsius, at most {stop:g}"
-            self._raise(ErrorCode.EXECUTION_FAILED, "too_hot", hot)
+            raise MotionFault(ErrorCode.EXECUTION_FAILED, "too_hot", hot)
         force, most = tip_force(hand, self._figures), self._figures.max_tip_force
         if not (force > most).any():
             self._bearable = self._now
         elif self._now - self._bearable > _SPIKE:
             hard = f"a fingertip presses with {np.nanmax(force):.0f} N, the hand bears {most:g} N"
-            self._raise(ErrorCode.EXECUTION_FAILED, "force_limit", hard)
-
-    @staticmethod
-    def _raise(code: ErrorCode, reason: str, message: str) -> None:
-        raise MotionFault(code, reason, message)
+            raise MotionFault(ErrorCode.EXECUTION_FAILED, "force_limit", hard)
 
     def _is_heard(self) -> bool:
         """Whether neither driver is silent."""
@@ -368,13 +366,15 @@ class GraspMotion:
             yield
         if task.fault:
             raise task.fault
-        s, arm = self.settings, self._arm.state()
-        if arm is None:
-            return
-        off, turn = distance(pose, arm.base_from_mount), angle(pose, arm.base_from_mount)
-        if off > s.position_tolerance or turn > s.angle_tolerance:
-            missed = f"the arm says that it arrived, {1e3 * off:.0f} mm and {turn:.2f} rad away from where it was sent"
-            raise MotionFault(ErrorCode.EXECUTION_FAILED, "arm_missed", missed)
+        s, patience = self.settings, self._now + self.settings.response_time  # what it tells comes after its answer
+        while (arm := self._arm.state()) is not None:
+            off, turn = distance(pose, arm.base_from_mount), angle(pose, arm.base_from_mount)
+            if off <= s.position_tolerance and turn <= s.angle_tolerance:
+                return
+            if self._now > patience:
+                missed = f"the arm says that it arrived, {1e3 * off:.0f} mm and {turn:.2f} rad from where it was sent"
+                raise MotionFault(ErrorCode.EXECUTION_FAILED, "arm_missed", missed)
+            yield
 
     def _contacts(self) -> np.ndarray:
         """(3,) bool."""

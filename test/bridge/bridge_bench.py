@@ -56,8 +56,8 @@ def easy_pick(seed: int = 5, objects: str = "fruit_5") -> tuple[GraspPlan, np.nd
 
 
 def plain_goal(name: str = "one", **changes) -> ExecuteGrasp.Goal:
-    """From above, half a metre before the camera, for the free mock."""
-    there, before = poses.make(np.eye(3), np.array([0.1, 0.0, 0.5])), poses.make(np.eye(3), np.array([0.1, 0.0, 0.4]))
+    """From above, 0.75 m before the camera, for the free mock."""
+    there, before = poses.make(np.eye(3), np.array([0.3, 0.0, 0.75])), poses.make(np.eye(3), np.array([0.3, 0.0, 0.65]))
     plan = GraspPlan(before, there, np.array([0.5, 0.4, 0.4, 0.4]), ClosingPlan.together(1.0))
     goal = make_goal(plan, np.eye(4), name, **changes)
     goal.grasp.lift_direction.z = -1.0  # back towards the camera
@@ -96,7 +96,7 @@ class Bench:
         only_mock = {"publish_clock": True, "time_factor": 1.0 if cell else 5.0}
         only_mock |= {"rate": 0.2, "seed": seed, "objects": objects} if cell else {}
         kind = MockCell if cell else MockDrivers
-        overrides = settings(**shared, **only_mock, **(mock or {}))
+        overrides = settings(**{**shared, **only_mock, **(mock or {})})
         self.mock = live.spin(kind(context=live.context, parameter_overrides=overrides), 16)
         self.bridge = live.spin(
             HandBridge(context=live.context, parameter_overrides=settings(use_sim_time=True, **{**FAST, **shared})), 10

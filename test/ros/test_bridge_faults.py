@@ -17,11 +17,11 @@ PLAIN, TRAJECTORY = ("joint_state", "pose"), ("follow_joint_trajectory", "follow
 HELD = {"opening", "pregrasp", "approach", "closing", "squeeze", "lift", "hold", "verdict"}
 
 # drivers, whose fault, which, after how many commands -> reasons that tell it truly, code. Commands of a hand: spread,
-# open, close; of an arm: behind the pre-grasp, pre-grasp, grasp, lift.
+# open, close; of an arm: behind the pre-grasp, pre-grasp, grasp, lift; of poses all on the way to the grasp are one.
 FAULTS = [
     (PLAIN, "hand", "finger_stuck", 2, {"finger_blocked"}, FAILED),
     (PLAIN, "hand", "silent_5s", 2, {"hand_silent"}, LOST),
-    (PLAIN, "arm", "aborted", 3, {"arm_missed"}, FAILED),
+    (PLAIN, "arm", "aborted", 1, {"arm_missed"}, FAILED),
     (TRAJECTORY, "hand", "rejected", 2, {"goal_rejected"}, FAILED),
     (TRAJECTORY, "hand", "aborted", 1, {"goal_aborted"}, FAILED),
     (TRAJECTORY, "arm", "silent_5s", 2, {"arm_silent"}, LOST),
@@ -29,7 +29,7 @@ FAULTS = [
 MORE = [
     (PLAIN, "hand", "not_initialised", 0, {"hand_does_not_move", "finger_blocked", "spread_blocked"}, FAILED),
     (PLAIN, "hand", "rejected", 1, {"hand_does_not_move", "finger_blocked"}, FAILED),
-    (PLAIN, "arm", "silent_5s", 3, {"arm_silent"}, LOST),
+    (PLAIN, "arm", "silent_5s", 1, {"arm_silent"}, LOST),
     (TRAJECTORY, "hand", "not_initialised", 0, {"goal_rejected"}, FAILED),
     (TRAJECTORY, "hand", "finger_stuck", 1, {"finger_blocked"}, FAILED),
     (TRAJECTORY, "hand", "silent_5s", 2, {"hand_silent"}, LOST),
@@ -45,7 +45,7 @@ def make_bench(live, drivers, **mock):
         pytest.skip("control_msgs is not installed")
     if any(str(value).startswith("silent") for value in mock.values()):
         mock["time_factor"] = 1.0  # 5 s must be long enough to be noticed
-    bench = Bench(live, *drivers, mock=mock)
+    bench = Bench(live, *drivers, mock=mock, silence_timeout=1.0 if "time_factor" in mock else 3.0)
     bench.lay_object()
     return bench
 

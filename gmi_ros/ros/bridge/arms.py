@@ -194,7 +194,7 @@ class PoseArm:
     def _send(self) -> None:
         with self._lock:
             task, way = self._task, self._way
-            if way is None or task is None:
+            if way is None or task is None or task.ended:
                 return
             begin, times, path = way
             elapsed = now_of(self._node) - begin
