@@ -296,7 +296,7 @@ class GraspMotion:
         for what, state in (("hand", hand), ("arm", arm)):
             if state is not None and self._now - state.heard > s.silence_timeout:
                 silence = f"the {what}'s driver has been silent for {self._now - state.heard:.1f} s"
-                self._raise(
+                raise MotionFault(
                     ErrorCode.ACTION_SERVER_LOST, f"{what}_silent", f"{silence}, at most {s.silence_timeout:g} s"
                 )
         if hand is None:
