@@ -20,6 +20,7 @@ COMMANDS = {
     "up": "start the nodes without launch_ros",
     "record": "record topics into a rosbag2",
     "synthesize": "grasps for one frame read from files",
+    "bag": "what is in a rosbag2, and which of its topics a replay would take",
     "replay": "grasps for every image set of a rosbag2, without ROS",
     "collect": "simulated picking trials into an experience store",
     "experience": "what executed grasps came to: list, show, export, merge and verify the stores",

@@ -34,17 +34,27 @@ class FrameSet:
     stamps: tuple[int, int, int, int]
 
 
+@dataclass(frozen=True)
+class Part:
+    """What of a bag is read, and how its messages are paired.
+
+    every: of the complete sets, take every n-th, beginning with the first. start_s, duration_s: messages received from
+    so long after the bag's first one on, and for how long [s]. by_receipt: by when they were received, not by stamps.
+    """
+
+    every: int = 1
+    start_s: float = 0.0
+    duration_s: float | None = None
+    by_receipt: bool = False
+
+
 def read_sets(
     path: Path | str,
     topics: TopicMap = TopicMap(),
     slop_s: float = 0.05,
     queue_size: int = 10,
     counts: Counter | None = None,
-    *,
-    every: int = 1,
-    start_s: float = 0.0,
-    duration_s: float | None = None,
-    by_receipt: bool = False,
+    part: Part = Part(),
     problems: list[str] | None = None,
 ) -> Iterator[FrameSet]:
     """The sets of a bag (folder, .mcap or .db3) in the order in which they were complete, by time of receipt.
@@ -55,9 +65,6 @@ def read_sets(
     Args:
         counts: told how many messages were read by topic, and as "unreadable" how many of them made no sense and were
             left out.
-        every: of the complete sets, take every n-th, beginning with the first.
-        start_s, duration_s: messages received from so long after the bag's first one on, and for how long [s].
-        by_receipt: pair messages by when they were received instead of by their stamps.
         problems: told what is damaged, missing or odd, at the end at the latest.
 
     Raises:
@@ -75,7 +82,7 @@ def read_sets(
         try:
             names = topics.resolve(bag.types).names()
             clocks = Clocks(names, mask=names[3])
-            for topic, received, data in bag.messages(names, *bag.window(start_s, duration_s)):
+            for topic, received, data in bag.messages(names, *bag.window(part.start_s, part.duration_s)):
                 try:
                     message = typestore.deserialize_cdr(data, bag.topics[topic].type)
                     stamp = stamp_ns(message)
@@ -85,9 +92,9 @@ def read_sets(
                     continue
                 counts[topic] += 1
                 clocks.saw(topic, stamp, received)
-                synchronizer.add(names.index(topic), received if by_receipt else stamp, message)
+                synchronizer.add(names.index(topic), received if part.by_receipt else stamp, message)
                 while complete:
-                    if found % every == 0:
+                    if found % part.every == 0:
                         yield complete[0]
                     del complete[0]
                     found += 1
@@ -98,7 +105,7 @@ def read_sets(
             f"{n} of {n + counts[name]} messages of {name} make no sense as {bag.topics[name].type}"
             for name, n in unreadable.items()
         ]
-        problems += [] if by_receipt else clocks.problems()
+        problems += [] if part.by_receipt else clocks.problems()
 
 
 @cache

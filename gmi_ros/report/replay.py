@@ -9,7 +9,7 @@ from tqdm import tqdm
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.frame import Frame
 from gmi_ros.core.settings import SynthesisSettings
-from gmi_ros.experience.bags import FrameSet, read_sets, set_to_frame
+from gmi_ros.experience.bags import FrameSet, Part, read_sets, set_to_frame
 from gmi_ros.experience.topics import TopicMap
 from gmi_ros.hand.barrett import BarrettHand
 from gmi_ros.learning.checkpoint import GraspModel
@@ -34,6 +34,7 @@ def replay(
     label: int = 0,
     pictures: bool = True,
     progress: bool = True,
+    part: Part = Part(),
 ) -> dict:
     """Write `out`/grasps.jsonl, one line per set, and `out`/NNNNNN.png unless `pictures` is False.
 
@@ -41,18 +42,19 @@ def replay(
     depends on the clock, so that two replays give the same file.
 
     Returns:
-        frames, grasps, refused, reasons (refusals by name), unreadable messages, and the file's path.
+        frames, grasps, refused, reasons (refusals by name), unreadable messages, problems of the bag, and the file's path.
 
     Raises:
-        GmiError: the bag's errors (what came before a damaged place is written), STORE_UNWRITABLE, BAD_REQUEST where
-            the bag holds no complete set.
+        GmiError: the bag's errors, STORE_UNWRITABLE, BAD_REQUEST where the bag holds no complete set.
     """
     totals, reasons, counts = Counter(), Counter(), Counter()
+    problems: list[str] = []
+    source = read_sets(bag, topics, slop_s, queue_size, counts, part, problems)
     try:
         out.mkdir(parents=True, exist_ok=True)
         with (
             open(out / LINES, "w", encoding="utf-8") as lines,
-            tqdm(read_sets(bag, topics, slop_s, queue_size, counts), disable=not progress, unit=" sets") as sets,
+            tqdm(source, disable=not progress, unit=" sets") as sets,
         ):
             for frame_set in sets:
                 frame, synthesis, data = _answer(frame_set, model, hand, settings, seed, label)
@@ -69,7 +71,8 @@ def replay(
     if not totals["frames"]:
         read = ", ".join(f"{count} of {name}" for name, count in counts.items()) or "none"
         raise GmiError(
-            ErrorCode.BAD_REQUEST, f"{bag} holds no complete image set within {slop_s} s; messages read: {read}"
+            ErrorCode.BAD_REQUEST,
+            "; ".join([f"{bag} holds no complete image set within {slop_s} s; messages read: {read}", *problems]),
         )
     return {
         "frames": totals["frames"],
@@ -77,6 +80,7 @@ def replay(
         "refused": totals["refused"],
         "reasons": dict(reasons),
         "unreadable": counts["unreadable"],
+        "problems": problems,
         "file": str(out / LINES),
     }
 

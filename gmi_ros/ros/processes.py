@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.resources import resource
 from gmi_ros.experience.topics import TRANSPORTS
-from gmi_ros.ros.cameras import Camera, CameraTopics, load_camera
+from gmi_ros.experience.cameras import Camera, CameraTopics, load_camera
 
 IMAGE_PROFILE = "config/fastdds.xml"
 RVIZ_CONFIG = "config/rviz/grasp.rviz"

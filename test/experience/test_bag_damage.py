@@ -16,7 +16,7 @@ from gmi_ros.experience.bag import Bag
 from gmi_ros.experience.bag_chunks import ChunksLeft
 from gmi_ros.experience.bag_rows import RowsLeft
 from gmi_ros.experience.bag_writer import BagWriter
-from gmi_ros.experience.bags import read_sets
+from gmi_ros.experience.bags import Part, read_sets
 from gmi_ros.experience.topics import CAMERA_INFO, IMAGE, TopicMap
 
 BOTH = pytest.mark.parametrize("storage", ["mcap", "sqlite3"])
@@ -337,7 +337,7 @@ def test_clocks_that_differ_are_named_and_can_be_passed_by(tmp_path):
     (told,) = problems
     assert "/depth/image are 4.99" in told and "behind those of /rgb/image" in told and "--by-receipt" in told
     problems = []
-    assert len(list(read_sets(bag, problems=problems, by_receipt=True))) > 6 and problems == []
+    assert len(list(read_sets(bag, problems=problems, part=Part(by_receipt=True)))) > 6 and problems == []
 
 
 def test_stamps_that_nobody_set_are_named(tmp_path):
@@ -358,14 +358,14 @@ def test_a_late_mask_is_no_other_clock(tmp_path):
 def test_a_part_of_a_bag(tmp_path, storage):
     bag = write_bag(tmp_path / "bag", storage)
     expected = list(read_sets(bag))
-    assert [s.stamps for s in read_sets(bag, every=3)] == [s.stamps for s in expected][::3]
+    assert [s.stamps for s in read_sets(bag, part=Part(every=3))] == [s.stamps for s in expected][::3]
     with Bag(bag) as opened:
         first, last = opened.span_ns
-    part = list(read_sets(bag, start_s=0.1, duration_s=0.15))
+    part = list(read_sets(bag, part=Part(start_s=0.1, duration_s=0.15)))
     assert 0 < len(part) < len(expected)
     assert all(first + 0.1e9 - 60 * MS <= min(s.stamps) and max(s.stamps) < first + 0.25e9 for s in part)
     with pytest.raises(GmiError, match="start must be at most"):
-        list(read_sets(bag, start_s=(last - first) / 1e9 + 1))
+        list(read_sets(bag, part=Part(start_s=(last - first) / 1e9 + 1)))
 
 
 def test_given_topics_and_problems_go_together(tmp_path):
