@@ -112,7 +112,7 @@ def find_topics(args: argparse.Namespace, types: dict[str, str]) -> Found:
     Raises:
         GmiError: as TopicMap.resolve; BAD_REQUEST for a role that there is not, FILE_NOT_FOUND, FILE_DAMAGED.
     """
-    from gmi_ros.experience.topics import DEFAULTS, TopicMap
+    from gmi_ros.experience.topics import DEFAULTS, TopicMap, slashed
 
     given = dict.fromkeys(ROLES)
     if args.camera:
@@ -124,7 +124,7 @@ def find_topics(args: argparse.Namespace, types: dict[str, str]) -> Found:
     resolved = TopicMap(**given).resolve(types)
     names = dict(zip(ROLES, resolved.names(), strict=True))
     usual = {role: given[role] or DEFAULTS[role] for role in ROLES}
-    return Found(resolved, tuple(role for role in ROLES if not names[role].startswith(_slashed(usual[role]))))
+    return Found(resolved, tuple(role for role in ROLES if not names[role].startswith(slashed(usual[role]))))
 
 
 def outcomes_text(outcomes: dict, store: Path) -> str:
@@ -159,7 +159,3 @@ def _of_file(path: Path) -> dict[str, str]:
     if not isinstance(content, dict) or not all(isinstance(n, str) for pair in content.items() for n in pair):
         raise GmiError(ErrorCode.FILE_DAMAGED, f"{path} must hold lines such as `rgb: /topic`, got {content!r:.200}")
     return content
-
-
-def _slashed(name: str) -> str:
-    return name if name.startswith("/") else f"/{name}"

@@ -6,7 +6,7 @@ from dataclasses import Field, dataclass, fields
 from pathlib import Path
 
 from gmi_ros.core.settings import Settings, SynthesisSettings
-from gmi_ros.ros.settings import NodeSettings, RecorderSettings
+from gmi_ros.ros.settings import BagReplaySettings, NodeSettings, RecorderSettings
 from gmi_ros.ros.sim_cell import SimCellSettings
 
 COLUMNS = ("parameter", "type", "default", "range", "unit", "running", "meaning")
@@ -73,6 +73,7 @@ SECTIONS = (
         AT_START,
     ),
     Section("sim_cell", "The simulated camera and hand.", SimCellSettings, AT_START),
+    Section("bag_replay", "A bag into a live graph: [your_bags.md](your_bags.md).", BagReplaySettings, AT_START),
 )
 
 
