@@ -1,56 +1,14 @@
 """`gmi replay`: one line and one picture per set, the same file each time, refusals counted."""
 
-import numpy as np
 import pytest
 from PIL import Image
-from rosbags.typesys import Stores, get_typestore
-
-from gmi_ros.experience.bag_writer import BagWriter
-
-STORE = get_typestore(Stores.ROS2_JAZZY)
-TYPES = STORE.types
-NAMES = {
-    "/rgb/image": "Image",
-    "/depth/image": "Image",
-    "/rgb/camera_info": "CameraInfo",
-    "/segmentation/mask": "Image",
-}
-
-
-def image(header, array, encoding):
-    step = array.nbytes // array.shape[0]
-    data = np.frombuffer(array.tobytes(), np.uint8)
-    return TYPES["sensor_msgs/msg/Image"](header, *array.shape[:2], encoding, 0, step, data)
-
-
-def messages(stamp_ns, with_object=True):
-    header = TYPES["std_msgs/msg/Header"](
-        TYPES["builtin_interfaces/msg/Time"](stamp_ns // 10**9, stamp_ns % 10**9), "camera_optical"
-    )
-    rgb = np.full((120, 160, 3), (120, 110, 100), np.uint8)
-    depth, mask = np.full((120, 160), 0.70, np.float32), np.zeros((120, 160), np.uint8)
-    box = np.s_[45:69, 70:82]
-    rgb[box], depth[box], mask[box] = (200, 40, 40), 0.60, 255 if with_object else 0
-    k = np.array([130.0, 0, 79.5, 0, 130.0, 59.5, 0, 0, 1])
-    roi = TYPES["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False)
-    info = TYPES["sensor_msgs/msg/CameraInfo"](
-        header, 120, 160, "plumb_bob", np.zeros(5), k, np.eye(3).ravel(), np.zeros(12), 0, 0, roi
-    )
-    return image(header, rgb, "rgb8"), image(header, depth, "32FC1"), info, image(header, mask, "mono8")
+from replay_bags import write_bag
 
 
 @pytest.fixture
 def bag(tmp_path):
     """Three sets, the second one without an object."""
-    path = tmp_path / "bag"
-    with BagWriter(path) as writer:
-        for topic, kind in NAMES.items():
-            writer.add_topic(topic, f"sensor_msgs/msg/{kind}")
-        for number in range(3):
-            stamp = 10**9 + number * 10**8
-            for (topic, kind), message in zip(NAMES.items(), messages(stamp, number != 1), strict=True):
-                writer.write(topic, bytes(STORE.serialize_cdr(message, f"sensor_msgs/msg/{kind}")), stamp)
-    return path
+    return write_bag(tmp_path / "bag", n=3)
 
 
 def test_a_replay_is_repeatable(bag, tiny_model, gmi, tmp_path):
