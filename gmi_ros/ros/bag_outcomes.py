@@ -3,6 +3,7 @@ does it."""
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from rclpy.serialization import deserialize_message
@@ -62,7 +63,7 @@ def _settle(pairing: Pairing, now: float, store: Store, counts: Counter, problem
     """Store what has its observation, or has waited long enough."""
     for outcome, observation in pairing.ready(now):
         try:
-            episode = episode_from_messages(outcome, observation)
+            episode = replace(episode_from_messages(outcome, observation), source="bag")
             added = store.add(episode)
         except GmiError as error:
             if error.code in STORE_FAULTS:

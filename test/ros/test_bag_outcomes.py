@@ -46,6 +46,7 @@ def test_pairs_are_found_whatever_the_order(executed, tmp_path, storage):
         assert (stored.success, stored.reason, stored.split) == (expected.success, expected.reason, expected.split)
         assert (stored.pixels is None) == (observation is None) and (stored.split == UNPAIRED) == (observation is None)
         if observation is not None:
+            assert stored.source == "bag" and stored.judged_by == outcome.judged_by
             assert (stored.pixels.rgb == expected.pixels.rgb).all()
             assert (stored.pixels.mask == expected.pixels.mask).all()
             assert (stored.contacts_predicted == np.float32(expected.contacts_predicted)).all()  # as stored
