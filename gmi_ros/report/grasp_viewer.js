@@ -31,6 +31,7 @@ class Viewer {
     this.layers = new Map();
     this.start = {azimuth: 0, elevation: 0.4, distance: 0.8, target: [0, 0, 0]};
     this.fingers = new Map();
+    this.followers = []; // viewers that are turned and zoomed with this one
     this.reset();
     if (!this.gl) return;
     this.prepare();
@@ -90,20 +91,38 @@ class Viewer {
     this.reset();
   }
 
+  /** What is looked at and where `reset` goes, as `look`, but from where one looks now. */
+  aim(start) {
+    if (!this.aimed) this.look(start);
+    this.aimed = true;
+    this.start = start;
+    this.target = start.target;
+    this.redraw();
+  }
+
   reset() {
     Object.assign(this, this.start);
-    this.redraw();
+    this.lead();
+  }
+
+  /** Show what has changed here, and by the followers. */
+  lead() {
+    const {azimuth, elevation, distance} = this;
+    for (const viewer of [this, ...this.followers]) {
+      Object.assign(viewer, {azimuth, elevation, distance});
+      viewer.redraw();
+    }
   }
 
   turn(azimuth, elevation) {
     this.azimuth += azimuth;
     this.elevation = Math.max(-0.3, Math.min(1.55, this.elevation + elevation));
-    this.redraw();
+    this.lead();
   }
 
   zoom(factor) {
     this.distance = Math.max(0.15, Math.min(3, this.distance * factor));
-    this.redraw();
+    this.lead();
   }
 
   redraw() {

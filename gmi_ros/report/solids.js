@@ -31,6 +31,18 @@ class Solid {
     }
   }
 
+  /** A smooth surface. points: null where there is none. triangles: three indices each. colours: of each point. */
+  sheet(points, triangles, colours) {
+    const sums = points.map(() => [0, 0, 0]);
+    for (const corners of triangles) {
+      const [a, b, c] = corners.map(i => points[i]), across = cross(minus(b, a), minus(c, a));
+      for (const i of corners) sums[i] = plus(sums[i], across);
+    }
+    for (const corners of triangles) {
+      for (const i of corners) this.corner(points[i], unit(sums[i]), colours[i]);
+    }
+  }
+
   /** A round solid along from a to b: rings of [share of the way, metres beyond it, radius, slope of the normal]. */
   turned(a, b, rings, colour, sides = 20) {
     const along = unit(minus(b, a)), length = norm(minus(b, a));
