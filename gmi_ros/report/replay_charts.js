@@ -38,7 +38,7 @@ function chart(title, ...content) {
   return made("div", "chart", made("h2", "", title), ...content);
 }
 
-/** Bars of how many numbers lie where. series: of each model {name, values}. range: null takes the numbers' own. */
+/** Bars of how many numbers lie where. series: of each {name, values, colour}. range: null takes the numbers' own. */
 function histogram(title, series, range, bins = 32) {
   const all = series.flatMap(s => [...s.values]);
   if (!all.length) return chart(title, made("p", "faint", "There is nothing to count."));
@@ -56,7 +56,8 @@ function histogram(title, series, range, bins = 32) {
   counted.forEach((bars, m) => bars.forEach((n, i) => {
     const share = across / series.length, tall = n / top * height;
     picture.append(svg("rect", {
-      x: i * across + m * share + 0.5, y: height - tall, width: share - 1, height: tall, fill: COLOURS[m],
+      x: i * across + m * share + 0.5, y: height - tall, width: share - 1, height: tall,
+      fill: series[m].colour,
     }));
   }));
   const digits = high - low < 5 ? 2 : 0;

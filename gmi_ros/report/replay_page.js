@@ -111,9 +111,9 @@ document.addEventListener("keydown", e => {
 element("slider").addEventListener("input", e => choose(Number(e.target.value)));
 element("previous").addEventListener("click", () => step(-1));
 element("next").addEventListener("click", () => step(1));
-element("show-mask").addEventListener("change", drawPicture);
-element("show-frame").addEventListener("change", drawPicture);
-element("show-contacts").addEventListener("change", drawPicture);
+for (const name of ["zoom", "show-mask", "show-frame", "show-contacts"]) {
+  element(name).addEventListener("change", drawPicture);
+}
 for (const name of ["show-frame", "show-surface"]) {
   element(name).addEventListener("change", () => panes.forEach(pane => pane.layers()));
 }

@@ -61,53 +61,83 @@ function inverse(m) {
   return rows.map(row => [...row, -dot(row, [m[0][3], m[1][3], m[2][3]])]);
 }
 
+const FINE = 2; // pixels of the canvas for one of the picture
+const ZOOM = 3, WINDOW = 0.34; // the most, and the width of what is shown at the object's depth [m]
+
+/** From the picture's pixels to the canvas's: scale, and what is added. */
+function zoomOf({picture: {size: [width, height], shrunk: [sx], lens: [fx]}, scene}, project) {
+  if (!scene || !element("zoom").checked) return [FINE, 0, 0];
+  const zoom = Math.max(1, Math.min(ZOOM, width / (WINDOW * fx * sx / scene.distance)));
+  const [x, y] = project(scene.object.slice(0, 3).map(row => row[3]));
+  const shift = (at, side) => -Math.max(0, Math.min(side - side / zoom, at - side / zoom / 2)) * zoom * FINE;
+  return [zoom * FINE, shift(x, width), shift(y, height)];
+}
+
 function drawPicture() {
   const canvas = element("picture"), ink = canvas.getContext("2d"), set = chosen;
   if (!set || !set.picture) {
     [canvas.width, canvas.height] = [480, 360];
     return;
   }
-  const {size: [width, height], shrunk: [sx, sy], lens: [fx, fy, cx, cy]} = set.picture, scale = 2;
-  [canvas.width, canvas.height] = [scale * width, scale * height];
-  if (picture) ink.drawImage(picture, 0, 0, canvas.width, canvas.height);
+  const {size: [width, height], shrunk: [sx, sy], lens: [fx, fy, cx, cy]} = set.picture;
+  [canvas.width, canvas.height] = [FINE * width, FINE * height];
+  const project = p => {
+    const [x, y, z] = place(set.scene.camera, p);
+    return [(fx * x / z + cx + 0.5) * sx, (fy * y / z + cy + 0.5) * sy];
+  };
+  const [scale, right, down] = zoomOf(set, project);
+  ink.setTransform(scale, 0, 0, scale, right, down);
+  if (picture) ink.drawImage(picture, 0, 0, width, height);
   if (mask && element("show-mask").checked) {
     ink.imageSmoothingEnabled = false;
-    ink.drawImage(mask, 0, 0, canvas.width, canvas.height);
+    ink.drawImage(mask, 0, 0, width, height);
   }
+  ink.resetTransform();
   if (!set.scene) return;
   const at = p => {
-    const [x, y, z] = place(set.scene.camera, p);
-    return [(fx * x / z + cx + 0.5) * sx * scale, (fy * y / z + cy + 0.5) * sy * scale];
+    const [x, y] = project(p);
+    return [x * scale + right, y * scale + down];
   };
-  const line = (from, to, colour, wide) => {
-    ink.beginPath();
-    ink.moveTo(...at(from));
-    ink.lineTo(...at(to));
-    ink.strokeStyle = colour;
-    ink.lineWidth = wide;
-    ink.stroke();
-  };
-  const rgb = c => `rgb(${c.map(x => Math.round(255 * x)).join(" ")})`;
+  if (element("show-frame").checked) drawFrame(ink, set.scene.object, at);
+  if (element("show-contacts").checked) panes.forEach(pane => drawContacts(ink, pane, at));
+}
+
+const rgb = c => `rgb(${c.map(x => Math.round(255 * x)).join(" ")})`;
+
+function drawLine(ink, [x, y], to, colour, wide) {
+  ink.beginPath();
+  ink.moveTo(x, y);
+  ink.lineTo(...to);
   ink.lineCap = "round";
-  if (element("show-frame").checked) {
-    const m = set.scene.object, origin = m.slice(0, 3).map(row => row[3]);
-    ink.font = "600 22px system-ui, sans-serif";
-    AXES.forEach((colour, i) => {
-      const tip = plus(origin, times(m.slice(0, 3).map(row => row[i]), 0.06));
-      line(origin, tip, rgb(colour), 5);
-      ink.fillStyle = rgb(colour);
-      ink.fillText(`O${"xyz"[i]}`, at(tip)[0] + 7, at(tip)[1] - 5);
-    });
-  }
-  if (!element("show-contacts").checked) return;
-  panes.filter(pane => pane.grasp).forEach(pane => pane.grasp.contacts.forEach((p, i) => {
-    line(p, plus(p, times(pane.grasp.normals[i], 0.03)), rgb(colours[i]), 4);
+  ink.strokeStyle = colour;
+  ink.lineWidth = wide;
+  ink.stroke();
+}
+
+/** The object's axes, 6 cm long. at: from the page's frame to the canvas. */
+function drawFrame(ink, pose, at) {
+  const origin = pose.slice(0, 3).map(row => row[3]);
+  ink.font = "600 24px system-ui, sans-serif";
+  AXES.forEach((colour, i) => {
+    const tip = at(plus(origin, times(pose.slice(0, 3).map(row => row[i]), 0.06)));
+    drawLine(ink, at(origin), tip, rgb(colour), 6);
+    ink.fillStyle = rgb(colour);
+    ink.fillText(`O${"xyz"[i]}`, tip[0] + 8, tip[1] - 6);
+  });
+}
+
+/** The chosen grasp's contacts with 3 cm of their normals; the second model's are hollow. */
+function drawContacts(ink, {grasp, index}, at) {
+  if (!grasp) return;
+  grasp.contacts.forEach((p, i) => {
+    const [inner, edge] = index ? ["#14171d", rgb(colours[i])] : [rgb(colours[i]), "#14171d"];
+    drawLine(ink, at(p), at(plus(p, times(grasp.normals[i], 0.03))), rgb(colours[i]), 5);
     ink.beginPath();
-    ink.arc(...at(p), 8, 0, 2 * Math.PI);
-    ink.fillStyle = pane.index ? "#14171d" : rgb(colours[i]); // the second model's are hollow
+    ink.arc(...at(p), 10, 0, 2 * Math.PI);
+    ink.fillStyle = inner;
     ink.fill();
-    ink.strokeStyle = pane.index ? rgb(colours[i]) : "#14171d";
-    ink.lineWidth = 3;
+    ink.strokeStyle = edge;
+    ink.lineWidth = 4;
     ink.stroke();
-  }));
+  });
 }

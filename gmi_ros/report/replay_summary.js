@@ -1,6 +1,7 @@
 // All sets together: sentences, the comparison of two models, and the distributions.
 
 const names = data.models.map(model => model.name);
+const twoKinds = new Set(data.models.map(model => model.judged)).size > 1; // of scores
 
 /** Of a model: sums over the stages of the sets that were sampled [ms]. */
 function totals({times}) {
@@ -42,8 +43,8 @@ function summarise() {
   const charts = element("charts");
   if (columns.length > 1) charts.append(comparison());
   if (total) {
-    const scores = [scoreChart("Score of each set's best grasp", best), scoreChart("Scores of all grasps", c => c.scores)];
-    charts.append(...scores, latencies(), rejections());
+    charts.append(...scoreCharts("Score of each set's best grasp", best));
+    charts.append(...scoreCharts("Scores of all grasps", c => c.scores), latencies(), rejections());
   }
   charts.append(messages());
   const told = Object.entries(data.settings).map(([name, value]) => `${name} ${value}`).join(", ");
@@ -62,17 +63,19 @@ function comparison() {
     ["latency, median [ms]", ...columns.map(c => shown(quantile(totals(c), 0.5)))],
     ["latency, 99 % [ms]", ...columns.map(c => shown(quantile(totals(c), 0.99)))],
   ];
-  const kinds = new Set(data.models.map(model => model.judged));
   const caption = `Answered by both ${pairs[1][1]}, by the first alone ${pairs[1][0]}, ` +
-    `by the second alone ${pairs[0][1]}, by neither ${pairs[0][0]}. ` + (kinds.size > 1
+    `by the second alone ${pairs[0][1]}, by neither ${pairs[0][0]}. ` + (twoKinds
       ? "The scores are of two kinds, an evaluator's probability and a weighted log density: do not compare them."
       : "The scores are each model's own.");
   return table("Two models on the same sets", ["", ...names], rows, caption);
 }
 
-function scoreChart(title, of) {
-  const series = columns.map((c, m) => ({name: names[m], values: of(c)}));
-  return histogram(title, series, data.models.every(model => model.judged) ? [0, 1] : null);
+/** One chart, or where scores are of two kinds one for each model. */
+function scoreCharts(title, of) {
+  const series = columns.map((c, m) => ({name: names[m], values: of(c), colour: COLOURS[m]}));
+  const range = m => data.models[m].judged ? [0, 1] : null;
+  if (!twoKinds) return [histogram(title, series, range(0))];
+  return series.map((one, m) => histogram(`${title}, ${one.name}`, [one], range(m)));
 }
 
 function latencies() {
