@@ -51,7 +51,7 @@ function surfaceOf(set, pixels) {
 function viewOf(set) {
   const own = pointsOf(set).filter(cell => cell.at && cell.own).map(cell => cell.at[2]);
   const top = Math.max(0.02, Math.min(0.3, own.length ? quantile(own, 0.95) : 0.05));
-  return {azimuth: -0.9, elevation: 0.45, distance: Math.min(1, 0.55 + 1.2 * top), target: [0, 0, 0.5 * top + 0.04]};
+  return {azimuth: -0.9, elevation: 0.45, distance: Math.min(1.1, 0.6 + 1.4 * top), target: [0, 0, 0.5 * top + 0.06]};
 }
 
 const place = (m, p) => [0, 1, 2].map(row => dot(m[row], p) + m[row][3]);
