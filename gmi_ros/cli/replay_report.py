@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gmi_ros.hand.barrett import BarrettHand
     from gmi_ros.learning.model import GraspModel
 
-_MOST = 300  # sets with pictures: about 8 MB
+_MOST = 300  # sets with pictures: 5 to 10 MB
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
