@@ -35,7 +35,7 @@ def table_mask(depth: np.ndarray, k: np.ndarray, seed: int = 0) -> np.ndarray:
     parts, _ = ndimage.label(ndimage.binary_opening(seen & (height > HIGHER), iterations=2))
     sizes = np.bincount(parts.ravel())
     cut = np.unique(np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]]))
-    kept = [i for i in np.argsort(-sizes) if i and sizes[i] >= LEAST and i not in cut]
+    kept = [i for i in np.argsort(-sizes) if i and sizes[i] >= LEAST and i not in cut][:255]
     labels = np.zeros(len(sizes), np.uint16)
     labels[kept] = np.arange(1, len(kept) + 1)
     return labels[parts]
@@ -45,10 +45,14 @@ def main() -> None:
     """The node: a mask for each depth image, with that image's header."""
     import rclpy
     from rclpy.executors import ExternalShutdownException
-    from rclpy.qos import qos_profile_sensor_data
+    from rclpy.qos import QoSProfile, ReliabilityPolicy
     from sensor_msgs.msg import CameraInfo, Image
 
+    from gmi_ros.ros.processes import use_image_profile
+
+    use_image_profile()  # without it the middleware loses half of the images between processes
     rclpy.init()
+    newest = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)  # what every camera fits
     node, k = rclpy.create_node("table_mask"), []
     publisher = node.create_publisher(Image, "mask", 5)
 
@@ -58,21 +62,21 @@ def main() -> None:
         kind = {"16UC1": np.uint16, "32FC1": np.float32}[image.encoding]
         rows = np.frombuffer(bytes(image.data), np.uint8).reshape(image.height, image.step)
         depth = rows[:, : image.width * np.dtype(kind).itemsize].copy().view(kind).astype(float)
-        mask = table_mask(depth * (0.001 if kind is np.uint16 else 1.0), k[0])
+        mask = table_mask(depth * (0.001 if kind is np.uint16 else 1.0), k[0]).astype(np.uint8)
         publisher.publish(
             Image(
                 header=image.header,
                 height=image.height,
                 width=image.width,
-                encoding="mono16",
-                step=2 * image.width,
+                encoding="mono8",
+                step=image.width,
                 data=mask.tobytes(),
             )
         )
 
     info = lambda message: k.__setitem__(slice(None), [np.reshape(message.k, (3, 3))])  # noqa: E731
-    node.create_subscription(CameraInfo, "camera_info", info, qos_profile_sensor_data)
-    node.create_subscription(Image, "depth/image", take, qos_profile_sensor_data)
+    node.create_subscription(CameraInfo, "camera_info", info, newest)
+    node.create_subscription(Image, "depth/image", take, newest)
     try:
         rclpy.spin(node)
     except (KeyboardInterrupt, ExternalShutdownException):
