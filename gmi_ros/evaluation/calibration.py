@@ -1,80 +1,94 @@
 """An evaluator's probabilities made true of the grasps that are chosen from: `python -m gmi_ros.evaluation.calibration`.
 
 It learned from candidates and policies of the past, on objects that are easier to tell; of what its own policy offers it
-is too sure. Grasps of free views of `dev` are tried, and a line through the logits (Platt 1999) is fitted to how they ended.
-It goes into the last layer, so that the network is as before but for what it says.
+is too sure, of the best of a doubtful frame most of all. Grasps of free views of `dev` are tried, and a `Calibration` is
+fitted to how they ended. What the grasps are ranked by does not change.
 """
 
 import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import expit, logit
+from scipy.special import expit
 from tqdm import tqdm
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.resources import SHIPPED, resource
-from gmi_ros.evaluation.ranking import Judged, judge_views
+from gmi_ros.evaluation.ranking import Judged, judge_views, summary
 from gmi_ros.learning import checkpoint
+from gmi_ros.learning.calibration import Calibration, logits
 from gmi_ros.learning.config import EVALUATOR
-from gmi_ros.learning.metrics import calibration_error
 from gmi_ros.sim.splits import objects_of
 
 SPLIT = "dev"  # choices are made on these objects
-_SUREST = 1e-6  # probabilities nearer to 0 and 1 than this say no more
 
 
-def fitted_line(probability: np.ndarray, held: np.ndarray) -> tuple[float, float]:
-    """Slope and offset by which logits (n,) of these probabilities tell most likely what held (n,).
+def fitted(judged: Sequence[Judged]) -> Calibration:
+    """The calibration by which the probabilities of these views' grasps tell most likely what held.
 
     Raises:
-        GmiError: BAD_REQUEST where all or none held, or no higher probability went with more that held.
+        GmiError: BAD_REQUEST where all or none held, or where a higher probability did not go with more that held.
     """
-    x, sign = logit(np.clip(probability, _SUREST, 1 - _SUREST)), np.where(held, 1.0, -1.0)
+    own = np.concatenate([logits(v.probability) for v in judged])
+    mean = np.concatenate([np.full(len(v.probability), v.mean_logit) for v in judged])
+    sign = np.where(np.concatenate([v.held for v in judged]), 1.0, -1.0)
     if abs(sign.mean()) == 1:
-        raise GmiError(ErrorCode.BAD_REQUEST, f"{int(np.sum(held))} of {len(sign)} grasps held: no line can be fitted")
+        told = f"{int((sign > 0).sum())} of {len(sign)} grasps held: no calibration can be fitted"
+        raise GmiError(ErrorCode.BAD_REQUEST, told)
+    inputs = np.stack([own, mean, np.ones_like(own)], axis=1)  # (n, 3)
 
-    def loss(line: np.ndarray) -> tuple[float, np.ndarray]:
-        z = sign * (line[0] * x + line[1])
-        pull = -sign * expit(-z)
-        return np.logaddexp(0, -z).mean(), np.array([(pull * x).mean(), pull.mean()])
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        z = sign * (inputs @ weights)
+        return np.logaddexp(0, -z).mean(), -(sign * expit(-z)) @ inputs / len(z)
 
-    slope, offset = minimize(loss, np.array([1.0, 0.0]), jac=True).x
+    limits = [(0, None), (0, None), (None, None)]
+    slope, shared, offset = minimize(loss, np.array([1.0, 0.0, 0.0]), jac=True, method="L-BFGS-B", bounds=limits).x
     if slope <= 0:
-        raise GmiError(ErrorCode.BAD_REQUEST, f"the fitted slope is {slope:.3f}: these probabilities tell nothing")
-    return float(slope), float(offset)
+        raise GmiError(
+            ErrorCode.BAD_REQUEST, "a higher probability did not go with more that held: nothing to calibrate"
+        )
+    return Calibration(float(slope), float(shared), float(offset))
 
 
 def calibrate(folder: Path, judged: Sequence[Judged], out: Path) -> dict:
-    """Write the evaluator of a model folder into `out`, its logits on the line fitted to these views' grasps.
+    """Write the evaluator of a model folder into `out`, with the calibration fitted to these views' grasps.
 
     Returns:
-        grasps; slope and offset; ece before and after, on these grasps.
+        views, grasps, the calibration, and before and after: ece and ece_best (ranking.summary) of these grasps.
 
     Raises:
-        GmiError: as fitted_line, checkpoint.load_network and files.write_together.
+        GmiError: as fitted, checkpoint.load and files.write_together.
     """
-    told, held = np.concatenate([v.probability for v in judged]), np.concatenate([v.held for v in judged])
-    slope, offset = fitted_line(told, held)
+    found = fitted(judged)
+    after = [
+        Judged(v.object_name, _with_mean(found, v), v.held, v.mean_logit)
+        for v in judged
+    ]  # fmt: skip
     network, _ = checkpoint.load_network(folder / EVALUATOR, (EVALUATOR,))
-    network.on_line(slope, offset)
-    after = expit(slope * logit(np.clip(told, _SUREST, 1 - _SUREST)) + offset)
-    found = {
-        "grasps": len(told), "slope": slope, "offset": offset,
-        "ece_before": calibration_error(told, held), "ece_after": calibration_error(after, held),
-    }  # fmt: skip
+    whole = found.after(checkpoint.load_evaluator(folder / EVALUATOR).calibration)
+    told = {"views": len(judged), "grasps": sum(len(v.held) for v in judged), "calibration": asdict(whole)}
+    for name, views in (("before", judged), ("after", after)):
+        told[name] = {key: summary(views)[key] for key in ("ece", "ece_best", "auc")}
     metrics = json.loads((folder / EVALUATOR / checkpoint.METRICS).read_text())
-    card = (folder / EVALUATOR / checkpoint.CARD).read_text()
+    card = (folder / EVALUATOR / checkpoint.CARD).read_text().split("\nCalibrated")[0]
     line = (
-        f"\nCalibrated afterwards on {len(told)} filtered grasps of {len(judged)} free views of `{SPLIT}`: logits times "
-        f"{slope:.3f} {offset:+.3f}.\n"
+        f"\nCalibrated on {told['grasps']} filtered grasps of {len(judged)} free views of `{SPLIT}`: logits times "
+        f"{whole.slope:.3f}, plus {whole.shared:.3f} times the frame's mean logit, {whole.offset:+.3f}.\n"
     )
-    checkpoint.save(out, network, {**metrics, "calibration": found}, card + line)
-    return found
+    checkpoint.save(out, network, {**metrics, "calibrated": told}, card + line, whole)
+    return told
+
+
+def _with_mean(calibration: Calibration, view: Judged) -> np.ndarray:
+    """As Calibration's call, with the mean of all the frame's grasps where only some were tried."""
+    return expit(
+        calibration.slope * logits(view.probability) + calibration.shared * view.mean_logit + calibration.offset
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -90,6 +104,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if min(args.instances, args.tried, args.workers) < 1:
         parser.error("--instances, --tried and --workers must be at least 1")
     try:
+        checkpoint.load_evaluator(args.model / EVALUATOR)
         views = judge_views(args.model, objects_of(SPLIT), args.instances, args.tried, 64, args.seed, args.workers)
         judged = [v for v in tqdm(views, "views", args.instances, dynamic_ncols=True) if v is not None]
         told = calibrate(args.model, judged, args.out)

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.observation import WINDOW_M
+from gmi_ros.learning.calibration import Calibration
 from gmi_ros.learning.config import EvaluatorConfig
 from gmi_ros.learning.spec import IMAGE_SHAPE
 
@@ -88,13 +89,6 @@ class EvaluatorNetwork(nn.Module):
             told.append(self.context(images[:, 3:5], table)[:, None].expand(-1, fingers.shape[1], -1))
         return self.joined(torch.cat(told, dim=-1))
 
-    def on_line(self, slope: float, offset: float) -> None:
-        """From now on every logit is slope times what it was, plus offset."""
-        last = self.joined[-1]
-        with torch.no_grad():
-            last.weight.mul_(slope)
-            last.bias.mul_(slope).add_(offset)
-
 
 def _stands(fingers: Tensor, table: Tensor) -> Tensor:
     """How each finger's frame stands on the table (m, n, 3, 5): where up is in it, how high its origin is, and a 1; zeros
@@ -163,14 +157,20 @@ class _Finger(nn.Module):
 class GraspEvaluator:
     """Wraps a network for inference: numpy in, numpy out, the same bits for the same request."""
 
-    def __init__(self, network: EvaluatorNetwork, weights_hash: str, device: torch.device = torch.device("cpu")):
+    def __init__(
+        self,
+        network: EvaluatorNetwork,
+        weights_hash: str,
+        device: torch.device = torch.device("cpu"),
+        calibration: Calibration = Calibration(),
+    ):
         self._network = network.eval().requires_grad_(False).to(device)
-        self._device, self.hash = device, weights_hash
+        self._device, self.hash, self.calibration = device, weights_hash, calibration
 
     def probabilities(
         self, image: np.ndarray, distance: float, table: np.ndarray | None, fingers: np.ndarray
     ) -> np.ndarray:
-        """(n, 2): of each grasp that it holds as planned, and with an error of the wrist.
+        """(n, 2): of each grasp that it holds as planned, and with an error of the wrist, before the calibration.
 
         Args:
             image: (64, 64, 5), as `Observation.image` gives it. distance: of {O}'s origin along the optical axis [m].
