@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from gmi_ros.cli import bag_options, options
+from gmi_ros.cli import bag_options, options, replay_report
 from gmi_ros.cli.report import Report
 from gmi_ros.cli.ros import ros_module
 from gmi_ros.core.settings import SynthesisSettings
@@ -12,7 +12,7 @@ from gmi_ros.core.settings import SynthesisSettings
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
     parser.add_argument("bag", type=Path, metavar="BAG", help="rosbag2: folder, .mcap or .db3")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for grasps.jsonl and one png per set")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for grasps.jsonl, report.html and pngs")
     parser.add_argument("--seed", type=options.seed, default=1, help="of every set")
     bag_options.add_topics(parser)
     bag_options.add_part(parser)
@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--label", type=int, default=0, help="label of the object in the masks, 0 = the largest")
     parser.add_argument("--no-pictures", action="store_true", help="write grasps.jsonl only")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    replay_report.add_arguments(parser)
     options.add_model(parser)
     options.add_settings(parser, SynthesisSettings)
 
@@ -40,21 +41,25 @@ def run(args: argparse.Namespace) -> Report:
     with Bag(args.bag) as bag:
         found = bag_options.find_topics(args, bag.types)
     settings = options.settings_from(args, SynthesisSettings)
-    data = replay(
-        args.bag,
-        args.out,
-        load_model(args.model, settings.inference_threads),
-        load_hand(args.hand),
-        settings,
-        args.seed,
-        found.topics,
-        args.slop,
-        args.queue_size,
-        args.label,
-        pictures=not args.no_pictures,
-        progress=not args.quiet,
-        part=bag_options.part(args),
-    )
+    model, hand = load_model(args.model, settings.inference_threads), load_hand(args.hand)
+    with replay_report.reporting(args, model, hand, settings) as (counts, on_set):
+        data = replay(
+            args.bag,
+            args.out,
+            model,
+            hand,
+            settings,
+            args.seed,
+            found.topics,
+            args.slop,
+            args.queue_size,
+            args.label,
+            pictures=not args.no_pictures,
+            progress=not args.quiet,
+            part=bag_options.part(args),
+            counts=counts,
+            on_set=on_set,
+        )
     data |= {"topics": found.data, "guessed": list(found.guessed), "outcomes": outcomes}
     reasons = ", ".join(f"{count} {name}" for name, count in data["reasons"].items())
     refused = f"{data['refused']} refused" + (f" ({reasons})" if reasons else "")

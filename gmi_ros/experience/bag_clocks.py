@@ -16,6 +16,7 @@ class Clocks:
         """mask: the topic whose messages may come any time after the image that they were made from."""
         self._mask = mask
         self._differences: dict[str, list[int]] = {name: [] for name in names}
+        self._stamps: dict[str, set[int]] = {name: set() for name in names}
         self._first: dict[str, int] = {}
         self._moving: set[str] = set()  # topics whose stamps are not all the same
 
@@ -24,6 +25,7 @@ class Clocks:
         seen = self._differences[name]
         if len(seen) < _LOOKED_AT:
             seen.append(stamp_ns - received_ns)
+            self._stamps[name].add(stamp_ns)
         if self._first.setdefault(name, stamp_ns) != stamp_ns:
             self._moving.add(name)
 
@@ -39,11 +41,13 @@ class Clocks:
         for name in others:
             if not self._differences[name] or not self._differences[first]:
                 continue
+            if self._stamps[name] & self._stamps[first]:
+                continue  # the same to the nanosecond: one clock, though some came late to a busy recorder
             ahead = float(np.median(self._differences[name]) - np.median(self._differences[first])) / _NS
             if ahead > _ALIKE_S or (ahead < -_ALIKE_S and name != self._mask):
                 told.append(
                     f"the stamps of {name} are {abs(ahead):.3f} s {'ahead of' if ahead > 0 else 'behind'} those of "
-                    f"{first}, judged by when both were received: their clocks differ, so that no sets or wrong ones "
-                    "are found; --by-receipt pairs them by the time of receipt"
+                    f"{first}, judged by when both were received: either their clocks differ, so that no sets or wrong "
+                    "ones are found and --by-receipt helps, or they came late to the recorder"
                 )
         return told
