@@ -375,3 +375,13 @@ def test_given_topics_and_problems_go_together(tmp_path):
     with pytest.raises(GmiError, match="/other is not in the bag"):
         list(read_sets(bag, TopicMap(mask="/other"), problems=problems))
     assert "no metadata.yaml" in problems[0]
+
+
+def test_depth_that_came_late_to_the_recorder_is_no_other_clock(tmp_path):
+    stream = [(i, t + (3000 * MS if i == 1 else 0), s, m) for i, t, s, m in messages(n_sets=60)]
+    for _, _, _, message in stream:  # as drivers stamp that take all of it at once
+        message.header.stamp.nanosec -= message.header.stamp.nanosec % (33 * MS)
+    problems = []
+    stream.sort(key=lambda item: item[1])
+    list(read_sets(write_bag(tmp_path / "bag", stream=stream), queue_size=200, problems=problems))
+    assert problems == []
