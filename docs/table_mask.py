@@ -6,6 +6,8 @@ The table must be the largest plane in view. Each thing that stands apart from t
 What touches the border of the image, and what is smaller than LEAST pixels, is left out.
 """
 
+from array import array
+
 import gmi_ros  # noqa: F401  before rclpy: it finds the interfaces and the middleware's libraries
 import numpy as np
 from scipy import ndimage
@@ -70,7 +72,7 @@ def main() -> None:
                 width=image.width,
                 encoding="mono8",
                 step=image.width,
-                data=mask.tobytes(),
+                data=array("B", mask.tobytes()),
             )
         )
 

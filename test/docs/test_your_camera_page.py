@@ -50,7 +50,7 @@ def test_options_codes_and_settings_exist():
     from gmi_ros.ros.settings import NodeSettings
 
     launch = {"--" + a.name.replace("_", "-") for a in ARGUMENTS}
-    replay = {"--slop", "--mask-topic", "--out", "--duration", "--topics", "--ros-args"}
+    replay = {"--slop", "--queue-size", "--mask-topic", "--out", "--duration", "--topics", "--ros-args"}
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", PAGE)) <= launch | replay
     assert {c for c in re.findall(r"`([A-Z]+_[A-Z_]+)`", PAGE)} - {
         "ROS_DOMAIN_ID",
