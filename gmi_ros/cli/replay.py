@@ -42,7 +42,8 @@ def run(args: argparse.Namespace) -> Report:
         found = bag_options.find_topics(args, bag.types)
     settings = options.settings_from(args, SynthesisSettings)
     model, hand = load_model(args.model, settings.inference_threads), load_hand(args.hand)
-    with replay_report.reporting(args, model, hand, settings) as (counts, on_set):
+    problems: list[str] = []
+    with replay_report.reporting(args, model, hand, settings, problems) as (counts, on_set):
         data = replay(
             args.bag,
             args.out,
@@ -59,6 +60,7 @@ def run(args: argparse.Namespace) -> Report:
             part=bag_options.part(args),
             counts=counts,
             on_set=on_set,
+            problems=problems,
         )
     data |= {"topics": found.data, "guessed": list(found.guessed), "outcomes": outcomes}
     reasons = ", ".join(f"{count} {name}" for name, count in data["reasons"].items())

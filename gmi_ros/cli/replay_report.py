@@ -2,7 +2,7 @@
 
 import argparse
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,9 +34,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 @contextmanager
 def reporting(
-    args: argparse.Namespace, model: "GraspModel", hand: "BarrettHand", settings: SynthesisSettings
+    args: argparse.Namespace,
+    model: "GraspModel",
+    hand: "BarrettHand",
+    settings: SynthesisSettings,
+    damage: Sequence[str] = (),
 ) -> Iterator[tuple[Counter, Callable[..., None] | None]]:
     """What `replay` is to tell of messages and of sets; the report is written at the end.
+
+    damage: sentences about what is wrong with the bag, read at the end.
 
     Raises:
         GmiError: BAD_SETTING for an option without effect; those of loading the second model, of writing.
@@ -58,5 +64,5 @@ def reporting(
     name = str(args.model or resource(SHIPPED).name)
     second = args.compare and Named(str(args.compare), load_model(args.compare, settings.inference_threads))
     report = ReplayReport(Named(name, model), hand, settings, args.seed, args.label, second, args.report_sets or _MOST)
-    with report.written(args.out, args.bag, counts):
+    with report.written(args.out, args.bag, counts, damage=damage):
         yield counts, report.add

@@ -36,6 +36,7 @@ def replay(
     pictures: bool = True,
     progress: bool = True,
     part: Part = Part(),
+    problems: list[str] | None = None,
     counts: Counter | None = None,
     on_set: Callable[[int, FrameSet, Frame | None, Synthesis | None, dict], None] | None = None,
 ) -> dict:
@@ -45,16 +46,17 @@ def replay(
     depends on the clock, so that two replays give the same file.
 
     Args:
-        counts: told the messages read, as `read_sets` does it. on_set: told of every set, as ReplayReport.add is.
+        problems, counts: told what is damaged and the messages read, as `read_sets` does it.
+        on_set: told of every set, as ReplayReport.add is.
 
     Returns:
-        frames, grasps, refused, reasons (refusals by name), unreadable messages, problems of the bag, and the file's path.
+        frames, grasps, refused, reasons (refusals by name), unreadable messages, problems of the bag, the file's path.
 
     Raises:
         GmiError: the bag's errors, STORE_UNWRITABLE, BAD_REQUEST where the bag holds no complete set.
     """
     totals, reasons, counts = Counter(), Counter(), Counter() if counts is None else counts
-    problems: list[str] = []
+    problems = [] if problems is None else problems
     source = read_sets(bag, topics, slop_s, queue_size, counts, part, problems)
     try:
         out.mkdir(parents=True, exist_ok=True)

@@ -51,13 +51,14 @@ def test_what_is_in_a_bag_without_a_mask(tmp_path, gmi):
     assert status == 0 and data["camera"] is None and "mask: no Image" in data["why_not"]
 
 
-def test_a_damaged_bag_is_named(bag, gmi, lines):
+def test_a_damaged_bag_is_named(bag, gmi, lines, tmp_path):
     file = next(bag.glob("*.mcap"))
     file.write_bytes(file.read_bytes()[:-4000])
     status, data, _ = gmi("bag", bag)
     assert status == 0 and any("cut off" in problem for problem in data["problems"])
     data, found = lines(bag)
     assert 0 < len(found) <= 6 and any("cut off" in problem for problem in data["problems"])
+    assert "cut off" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")  # among its notes
 
 
 def test_both_storages_give_the_same_file(bag, tmp_path, lines):
