@@ -26,7 +26,8 @@ def bench_bags(megabytes: int, seed: int = 1) -> dict[str, dict]:
     """`bags`: by storage, a bag of this size [1e6 bytes] of noise at 640x480, 30 Hz, read in a process of its own.
 
     Returns:
-        megabytes, sets, recorded_s (its length), read_s, read_cpu_s, times_real_time, peak_rss_mb (all of the process, 2^20 bytes).
+        megabytes, sets, recorded_s (its length), read_s, read_cpu_s, times_real_time, peak_rss_mb (all of the process,
+        2^20 bytes).
 
     Raises:
         GmiError: STORE_UNWRITABLE where the disk has no room for it.

@@ -45,8 +45,8 @@ def _of_folder(path: Path, tell: Tell) -> list[Path]:
         if len({_family(file) for file in files}) > 1:
             raise GmiError(
                 ErrorCode.FILE_DAMAGED,
-                f"{path} has no usable {METADATA} that says which of {', '.join(f.name for f in files)} belong together: "
-                "name one of them",
+                f"{path} has no usable {METADATA} that says which of {', '.join(f.name for f in files)} belong "
+                "together: name one of them",
             )
     else:
         for file in named:

@@ -39,7 +39,7 @@ ARGUMENTS = (
         "camera",
         "",
         "preset of topics and parameters: azure_kinect, kinect_v1, realsense, zed, or a YAML file of that form; "
-        f"empty = {DEFAULT_CAMERA}, or none where the topics of rgb, depth and camera_info are given or a bag is (not with sim)",
+        f"empty = {DEFAULT_CAMERA}, or none with a bag or the topics of rgb, depth and camera_info (not with sim)",
     ),
     Argument("rgb_topic", "", "colour images; empty = the preset's (not with sim)"),
     Argument("depth_topic", "", "depth registered to them; empty = the preset's (not with sim)"),
