@@ -35,7 +35,7 @@ PAGE = (DOCS / "your_camera.md").read_text(encoding="utf-8")
 
 
 def test_the_presets_are_those_of_the_package():
-    from gmi_ros.ros.cameras import load_camera, names
+    from gmi_ros.experience.cameras import load_camera, names
 
     rows = re.findall(r"^\| `(\w+)` \|[^|]*\| `([^`]+)` \| `([^`]+)` \| `([^`]+)` \|$", PAGE, re.MULTILINE)
     told = {name: topics for name, *topics in rows}
