@@ -23,6 +23,7 @@ def load_grasp_data(
     held_out: bool = False,
     cache: Path | None = None,
     within: float = 0.0,
+    most_images: int = 0,
 ) -> GraspData:
     """The successful grasps of these stores with all three contacts known, each with the image it was planned from.
 
@@ -34,6 +35,7 @@ def load_grasp_data(
         meshes: a user's own objects that were collected.
         held_out: take records of the test splits, which nothing may be trained on.
         cache: folder that keeps the rendered images; None renders them anew.
+        most_images: take the grasps of so many images, drawn from all, and each in its own view only; 0: of all.
 
     Raises:
         GmiError: BAD_REQUEST where there is no such grasp, or one of a test split; the stores' and the cache's errors.
@@ -43,6 +45,8 @@ def load_grasp_data(
         listed = ", ".join(str(p) for p in stores)
         raise GmiError(ErrorCode.BAD_REQUEST, f"no successful grasp with its contacts in {listed}: nothing to train on")
     refuse_tests(episodes, held_out)
+    views = some({e.observation_id: e for e in episodes}, most_images)
+    episodes = [e for e in episodes if e.observation_id in views]
     views = list({e.observation_id: e for e in reversed(episodes)}.values())[::-1]
     image_index, pair_episodes, grasps, own = _pairs(views, episodes, within)
     return GraspData(
@@ -54,6 +58,14 @@ def load_grasp_data(
         trial=_numbered(_trial(e) for e in pair_episodes),
         own=own,
     )
+
+
+def some(views: dict[str, Episode], most: int) -> dict[str, Episode]:
+    """At most so many of these, drawn the same each time, in their order; 0: all."""
+    if not 0 < most < len(views):
+        return views
+    names = list(views)
+    return {names[i]: views[names[i]] for i in np.sort(np.random.default_rng(0).permutation(len(names))[:most])}
 
 
 def refuse_tests(episodes: Iterable[Episode], held_out: bool) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 
 from gmi_ros.core import poses
 from gmi_ros.core.errors import ErrorCode, GmiError
-from gmi_ros.evaluation.dataset import refuse_tests, scenes
+from gmi_ros.evaluation.dataset import refuse_tests, scenes, some
 from gmi_ros.evaluation.images import images_of
 from gmi_ros.evaluation.recipes import camera_of
 from gmi_ros.experience.episode import Episode
@@ -25,6 +25,7 @@ def load_judged(
     meshes: Sequence[ObjectModel] = (),
     held_out: bool = False,
     cache: Path | None = None,
+    most_images: int = 0,
 ) -> JudgedData:
     """The trials of these stores that came to close the hand, and own grasps that did not because something was in the way,
     which no filter saw.
@@ -34,7 +35,7 @@ def load_judged(
     are, and by the further cameras of more_views, where the stores have those; poses without any such view are left out.
     Grasps that were made for a view are seen in that one.
 
-    Args: as dataset.load_grasp_data.
+    Args: as dataset.load_grasp_data. most_images: take the trials of so many images, drawn from all; 0: of all.
 
     Raises:
         GmiError: as load_grasp_data.
@@ -47,7 +48,9 @@ def load_judged(
         raise GmiError(
             ErrorCode.BAD_REQUEST, "the stores hold no trial in which the hand closed: nothing to learn from"
         )
-    views = list({view.observation_id: view for view, _, _ in judged}.values())
+    views = some({view.observation_id: view for view, _, _ in judged}, most_images)
+    judged = [pair for pair in judged if pair[0].observation_id in views]
+    views = list(views.values())
     number = {view.observation_id: i for i, view in enumerate(views)}
     joints = np.array([e.joints for _, e, _ in judged], float)
     o_from_palm = np.stack([_o_from_palm(view, e, view_from_own) for view, e, view_from_own in judged])
