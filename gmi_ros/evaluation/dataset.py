@@ -1,6 +1,6 @@
 """Training pairs from experience stores: successes with their observations, as arrays for the learner."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ def load_grasp_data(
     cache: Path | None = None,
     within: float = 0.0,
     most_images: int = 0,
+    keep: Callable[[Episode], bool] = lambda episode: True,
 ) -> GraspData:
     """The successful grasps of these stores with all three contacts known, each with the image it was planned from.
 
@@ -35,12 +36,13 @@ def load_grasp_data(
         meshes: a user's own objects that were collected.
         held_out: take records of the test splits, which nothing may be trained on.
         cache: folder that keeps the rendered images; None renders them anew.
-        most_images: take the grasps of so many images, drawn from all, and each in its own view only; 0: of all.
+        most_images: take the grasps of so many views, drawn from all; 0: of all.
+        keep: which of the records.
 
     Raises:
         GmiError: BAD_REQUEST where there is no such grasp, or one of a test split; the stores' and the cache's errors.
     """
-    episodes = [e for path in stores for e in successes(Path(path))]
+    episodes = [e for path in stores for e in successes(Path(path)) if keep(e)]
     if not episodes:
         listed = ", ".join(str(p) for p in stores)
         raise GmiError(ErrorCode.BAD_REQUEST, f"no successful grasp with its contacts in {listed}: nothing to train on")

@@ -1,6 +1,6 @@
 """What an evaluator learns from: the trials of experience stores in which the hand came to close, held or not."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,7 @@ def load_judged(
     held_out: bool = False,
     cache: Path | None = None,
     most_images: int = 0,
+    keep: Callable[[Episode], bool] = lambda episode: True,
 ) -> JudgedData:
     """The trials of these stores that came to close the hand, and own grasps that did not because something was in the way,
     which no filter saw.
@@ -36,11 +37,12 @@ def load_judged(
     Grasps that were made for a view are seen in that one.
 
     Args: as dataset.load_grasp_data. most_images: take the trials of so many images, drawn from all; 0: of all.
+        keep: which of the records.
 
     Raises:
         GmiError: as load_grasp_data.
     """
-    episodes = [e for path in stores for e in _closings(Path(path))]
+    episodes = [e for path in stores for e in _closings(Path(path)) if keep(e)]
     refuse_tests(episodes, held_out)
     judged = [pair for scene in scenes(episodes) for pair in _candidates(scene)]
     judged += [(e, e, np.eye(4)) for e in episodes if e.model_hash or e.recipe is None]
