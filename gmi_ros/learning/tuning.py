@@ -7,7 +7,7 @@ from gmi_ros.learning.config import EVALUATOR, TrainingConfig
 
 # How each network goes on where nothing else is asked: a low rate that falls to nothing, many variations.
 EVALUATOR_TUNING = TrainingConfig(
-    model=EVALUATOR, learning_rate=2e-4, cooldown=1.0, batch_size=256, grasps_per_image=8, max_epochs=8, patience=8,
+    model=EVALUATOR, learning_rate=2e-4, cooldown=1.0, batch_size=192, grasps_per_image=8, max_epochs=5, patience=5,
     mirrored=0.5, validation_fraction=0.2, precision="float32",
 )  # fmt: skip
 GENERATOR_TUNING = TrainingConfig(
