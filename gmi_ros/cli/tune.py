@@ -23,14 +23,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--experience", type=Path, nargs="+", metavar="FILE", help="stores of new records: robot, bags, simulation"
     )
     group.add_argument(
-        "--check", type=Path, nargs="+", metavar="FILE", help="stores that tell what is forgotten (default: data/dev.db.zst)"
+        "--check",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="stores that tell what is forgotten (default: data/dev.db.zst)",
     )
     group.add_argument(
         "--networks", nargs="+", choices=_NETWORKS, help="which of them go on; the others stay (default: both)"
     )
-    group.add_argument(
-        "--replayed", type=options.count, metavar="N", help="images of old data at most (default: 2000)"
-    )
+    group.add_argument("--replayed", type=options.count, metavar="N", help="images of old data at most (default: 2000)")
     group.add_argument("--workers", type=options.count, metavar="W", help="processes that render (default: 2)")
     options.add_settings(parser, Mixture, title="minibatches, with --from")
 
@@ -64,7 +66,9 @@ def run(args: argparse.Namespace) -> Report:
     set_threads(args.threads)
     out = args.out.resolve()
     if out == args.start.resolve():
-        raise GmiError(ErrorCode.BAD_SETTING, f"--out {args.out} is the folder of --from: name another, then install it")
+        raise GmiError(
+            ErrorCode.BAD_SETTING, f"--out {args.out} is the folder of --from: name another, then install it"
+        )
     wanted = Tuning(
         folder=args.start,
         experience=tuple(args.experience),
@@ -80,7 +84,9 @@ def run(args: argparse.Namespace) -> Report:
     cache = args.cache or cache_folder("images")
     found = fine_tune(wanted, args.out, cache, args.workers or 2, not args.restart, not args.quiet)
     told = "no worse: `gmi weights install` takes them" if not found["worse"] else "worse: " + "; ".join(found["worse"])
-    records = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in found["records"].items() if name != "held_out_by")
+    records = ", ".join(
+        f"{n} {name.replace('_', ' ')}" for name, n in found["records"].items() if name != "held_out_by"
+    )
     lines = [
         f"{records} (by {found['records']['held_out_by']}); {100 * found['share']:g} % of a minibatch is new",
         table(found),

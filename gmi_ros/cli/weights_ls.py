@@ -13,7 +13,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_folder(parser: argparse.ArgumentParser, option: str = "--model") -> None:
     """The folder at work."""
-    parser.add_argument(option, type=Path, metavar="DIR", help="folder of the weights at work (default: the shipped ones)")
+    parser.add_argument(
+        option, type=Path, metavar="DIR", help="folder of the weights at work (default: the shipped ones)"
+    )
 
 
 def folder_of(given: Path | None) -> Path:

@@ -10,7 +10,9 @@ from gmi_ros.cli.weights_ls import add_folder, folder_of
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
     add_folder(parser)
-    parser.add_argument("--number", type=options.count, metavar="K", help="which, as `ls` lists them (default: the last)")
+    parser.add_argument(
+        "--number", type=options.count, metavar="K", help="which, as `ls` lists them (default: the last)"
+    )
 
 
 def run(args: argparse.Namespace) -> Report:

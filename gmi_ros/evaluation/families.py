@@ -157,12 +157,17 @@ def run_families(
 
 def table(found: dict) -> str:
     """The summary as a table in Markdown."""
-    lines = ["| set | instances | before | after | change, points (95 %) | part of the gap |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| set | instances | before | after | change, points (95 %) | part of the gap |",
+        "|---|---|---|---|---|---|",
+    ]
     for name, line in found.items():
         if isinstance(line, dict) and "change" in line:
             low, high = line["ci95"]
             closed = "-" if line["gap_closed"] is None else f"{100 * line['gap_closed']:.0f} %"
-            numbers = f"{line['before']:.1f} % | {line['after']:.1f} % | {line['change']:+.1f} ({low:+.1f} to {high:+.1f})"
+            numbers = (
+                f"{line['before']:.1f} % | {line['after']:.1f} % | {line['change']:+.1f} ({low:+.1f} to {high:+.1f})"
+            )
             lines.append(f"| {name} | {line['instances']} | {numbers} | {closed} |")
     return "\n".join(lines)
 
@@ -176,7 +181,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--families", nargs="+", default=usual.families, metavar="NAME", help=f"default: {' '.join(FAMILIES)}"
     )
     parser.add_argument("--seeds", type=int, default=usual.seeds, metavar="S", help="default: %(default)s")
-    parser.add_argument("--picks", type=int, default=usual.picks, metavar="N", help="of each family (default: %(default)s)")
+    parser.add_argument(
+        "--picks", type=int, default=usual.picks, metavar="N", help="of each family (default: %(default)s)"
+    )
     parser.add_argument(
         "--instances", type=int, default=usual.instances, metavar="N", help="of each family (default: %(default)s)"
     )
@@ -184,7 +191,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--old", type=int, default=usual.old, metavar="N", help="of the test sets, for each seed (default: %(default)s)"
     )
     parser.add_argument("--networks", nargs="+", default=usual.networks, choices=("evaluator", "generator"))
-    parser.add_argument("--replayed", type=int, default=usual.replayed, metavar="N", help="images (default: %(default)s)")
+    parser.add_argument(
+        "--replayed", type=int, default=usual.replayed, metavar="N", help="images (default: %(default)s)"
+    )
     parser.add_argument("--cache", type=Path, metavar="DIR", help="folder that keeps rendered images")
     parser.add_argument("--workers", type=int, default=1, metavar="W", help="processes (default: 1)")
     parser.add_argument("--quiet", action="store_true", help="no progress bars")

@@ -15,7 +15,16 @@ from gmi_ros.experience.store import Store
 from gmi_ros.hand.barrett import load_hand
 from gmi_ros.learning.judged import JudgedData
 from gmi_ros.sim.objects import ObjectModel
-from gmi_ros.sim.trial import COLLIDED, DIVERGED
+from gmi_ros.sim.trial import CANCELLED, COLLIDED, DIVERGED
+
+PERSON = "person"  # whose verdict counts, whatever else happened
+_CODES = (
+    ErrorCode.EXECUTION_FAILED,
+    ErrorCode.EXECUTION_TIMEOUT,
+    ErrorCode.ACTION_SERVER_LOST,
+    ErrorCode.GOAL_REJECTED,
+)
+_BROKEN_OFF = (DIVERGED, CANCELLED, *(code.name.lower() for code in _CODES))  # says nothing of the grasp
 
 
 def load_judged(
@@ -78,7 +87,8 @@ def _closings(path: Path) -> list[Episode]:
         return [
             e
             for e in store.episodes()
-            if e.reason not in ((DIVERGED,) if e.model_hash else (COLLIDED, DIVERGED))
+            if e.judged_by == PERSON
+            or e.reason not in (_BROKEN_OFF if e.model_hash else (*_BROKEN_OFF, COLLIDED))
             and e.joints is not None
             and e.camera_from_palm is not None
             and "observation_missing" not in (e.recipe or {})

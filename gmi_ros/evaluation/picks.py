@@ -70,7 +70,9 @@ def record_picks(
         bar.close()
         total, held = store.totals()
     if total < picks:
-        raise GmiError(ErrorCode.BAD_REQUEST, f"{total} of {picks} picks after {_PATIENCE * picks} views: no more grasps")
+        raise GmiError(
+            ErrorCode.BAD_REQUEST, f"{total} of {picks} picks after {_PATIENCE * picks} views: no more grasps"
+        )
     return {"picks": total, "successes": held}
 
 

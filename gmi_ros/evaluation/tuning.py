@@ -95,10 +95,21 @@ def fine_tune(
         old = load(load_judged, wanted.replay, most_images=wanted.replayed)
         check = load(load_judged, wanted.check, most_images=wanted.replayed)
         tune_evaluator(
-            wanted.evaluator, wanted.mixture, wanted.folder / EVALUATOR, new, old, rest, check, pairs[EVALUATOR], resume, progress
+            wanted.evaluator,
+            wanted.mixture,
+            wanted.folder / EVALUATOR,
+            new,
+            old,
+            rest,
+            check,
+            pairs[EVALUATOR],
+            resume,
+            progress,
         )
         found["records"] |= {"trials": len(new), "trials_held_out": len(rest)}
-        ends = [checkpoint.load_network(f, (EVALUATOR,))[0].eval() for f in (wanted.folder / EVALUATOR, out / EVALUATOR)]
+        ends = [
+            checkpoint.load_network(f, (EVALUATOR,))[0].eval() for f in (wanted.folder / EVALUATOR, out / EVALUATOR)
+        ]
         found[EVALUATOR] = {"new": _judged(ends, rest), "old": _judged(ends, check)}
     if GENERATOR in networks:
         new, rest = (load(load_grasp_data, wanted.experience, keep=kept) for kept in _sides(held_out))
@@ -192,7 +203,12 @@ def table(found: dict) -> str:
                 "-" if before.get(key) is None else f"{before[key]:.3f} -> {after[key]:.3f}" for key in ("auc", "ece")
             ]
             low, high = line["ci95"]
-            numbers = (f"{before['nll']:.3f}", f"{after['nll']:.3f}", f"{line['change']:+.3f}", f"{low:+.3f} to {high:+.3f}")
+            numbers = (
+                f"{before['nll']:.3f}",
+                f"{after['nll']:.3f}",
+                f"{line['change']:+.3f}",
+                f"{low:+.3f} to {high:+.3f}",
+            )
             rows.append((name, side, str(before["n"]), *numbers, *more))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)

@@ -40,7 +40,9 @@ def install(new: Path, into: Path) -> dict:
         told = f"{new / COMPARISON} is about weights {found['to_hash']}, the folder holds {hash_new}: compare again"
         raise GmiError(ErrorCode.BAD_REQUEST, told)
     if found["from_hash"] != hash_at_work:
-        told = f"{new} went on from weights {found['from_hash']}, at work in {into} are {hash_at_work}: go on from those"
+        told = (
+            f"{new} went on from weights {found['from_hash']}, at work in {into} are {hash_at_work}: go on from those"
+        )
         raise GmiError(ErrorCode.BAD_REQUEST, told)
     if found["worse"]:
         raise GmiError(ErrorCode.BAD_REQUEST, f"not installed, {new} is worse: {'; '.join(found['worse'])}")
@@ -97,7 +99,9 @@ def _copy(source: Path, target: Path) -> None:
 
 def _comparison(path: Path) -> dict:
     if not path.is_file():
-        told = f"{path} is not there: only weights that `gmi train --from` has compared with those at work are installed"
+        told = (
+            f"{path} is not there: only weights that `gmi train --from` has compared with those at work are installed"
+        )
         raise GmiError(ErrorCode.BAD_REQUEST, told)
     try:
         found = json.loads(path.read_text(encoding="utf-8"))

@@ -53,9 +53,7 @@ def tune_evaluator(
     config = replace(config, model=EVALUATOR, network=network.config)
     data = (_told_twice(new), with_shares(old, network), _told_twice(held_out), with_shares(check, network))
     with team() as members:
-        run = _Tuning(
-            config, mixture, network, digest, data, Path(out_dir), members, progress and members.rank == 0
-        )
+        run = _Tuning(config, mixture, network, digest, data, Path(out_dir), members, progress and members.rank == 0)
         return run.train(resume)
 
 
@@ -131,7 +129,9 @@ class _Tuning(Run):
             raise GmiError(ErrorCode.FILE_DAMAGED, "no new record is left to learn from")
         self.mixture, self._digest = mixture, digest
         self._rows = {id(d): by_image(d.image_index, len(d.rgb)) for d in (self.new, self.old)}
-        fingerprint = hashlib.sha256(repr([digest, mixture, *(d.fingerprint() for d in data)]).encode()).hexdigest()[:16]
+        fingerprint = hashlib.sha256(repr([digest, mixture, *(d.fingerprint() for d in data)]).encode()).hexdigest()[
+            :16
+        ]
         super().__init__(config, network, fingerprint, mixture.batches, out_dir, members, progress)
 
     def objective(self) -> nn.Module:

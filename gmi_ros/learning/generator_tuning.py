@@ -81,7 +81,9 @@ class _Tuning(Run):
             told = f"batch_size must be at least 2 for each of {members.size} processes, got {config.batch_size}"
             raise GmiError(ErrorCode.BAD_SETTING, told)
         self.mixture, self._digest = mixture, digest
-        fingerprint = hashlib.sha256(repr([digest, mixture, *(d.fingerprint() for d in data)]).encode()).hexdigest()[:16]
+        fingerprint = hashlib.sha256(repr([digest, mixture, *(d.fingerprint() for d in data)]).encode()).hexdigest()[
+            :16
+        ]
         super().__init__(config, network, fingerprint, mixture.batches, out_dir, members, progress)
 
     def objective(self) -> nn.Module:
