@@ -19,28 +19,28 @@ from learning_toy import TINY as TINY_GENERATOR
 from learning_toy import toy_data
 from test_evaluator import CONFIG, toy_trials
 
-TUNED = replace(CONFIG, max_epochs=3, patience=3, learning_rate=5e-3, cooldown=1.0)
-MIXTURE = Mixture(share=0.5, batches=20)
+TUNED = replace(CONFIG, max_epochs=3, patience=3, learning_rate=3e-3, cooldown=1.0)
+MIXTURE = Mixture(share=0.5, batches=12)
 
 
-def turned_trials(n_images=40, seed=5):
-    """As toy_trials, but what lies deeper than the rest holds only where the hand is beside it."""
+def empty_trials(n_images=30, seed=5):
+    """As toy_trials, but nothing that is seen belongs to the object, and nothing holds."""
     data = toy_trials(n_images, seed=seed)
-    depth = np.where(data.depth < 0, 0.15, data.depth).astype(np.float16)
-    return replace(data, depth=depth, held=~data.held, share=np.full(len(data), np.nan, np.float32))
+    nothing, unknown = np.zeros_like(data.held), np.full(len(data), np.nan, np.float32)
+    return replace(data, mask=np.zeros_like(data.mask), held=nothing, share=unknown)
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("before") / EVALUATOR
-    train_evaluator(replace(CONFIG, max_epochs=8), toy_trials(), folder, progress=False)
+    train_evaluator(replace(CONFIG, max_epochs=6), toy_trials(40), folder, progress=False)
     return folder
 
 
 def tune(folder, out, mixture=MIXTURE, **changes):
     given = replace(TUNED, **changes)
-    held_out, check = turned_trials(12, 6), toy_trials(12, seed=8)
-    return tune_evaluator(given, mixture, folder, turned_trials(), toy_trials(), held_out, check, out, progress=False)
+    held_out, check = empty_trials(12, 6), toy_trials(12, seed=8)
+    return tune_evaluator(given, mixture, folder, empty_trials(), toy_trials(), held_out, check, out, progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +55,8 @@ def loss(folder, data):
 
 
 def test_new_things_are_learned_and_old_ones_not_forgotten(trained, tuned):
-    new, old = turned_trials(20, 9), toy_trials(20, seed=10)
-    assert loss(tuned[0], new) < loss(trained, new) - 0.4
+    new, old = empty_trials(20, 9), toy_trials(20, seed=10)
+    assert loss(tuned[0], new) < loss(trained, new) / 3
     assert loss(tuned[0], old) < loss(trained, old) + 0.1
     card = (tuned[0] / checkpoint.CARD).read_text()
     assert "50 % of every minibatch" in card and "32, 16 of them new" in card
@@ -107,9 +107,9 @@ def test_losses_and_their_summary():
 def test_the_generator_learns_new_grasps_and_keeps_the_old(tmp_path):
     old, new = toy_data(seed=1), toy_data(seed=2)
     new = replace(new, grasps=new.grasps + 0.2)
-    config = TrainingConfig(model="cvae", network=TINY_GENERATOR, batch_size=16, max_epochs=3, device="cpu")
+    config = TrainingConfig(model="cvae", network=TINY_GENERATOR, batch_size=16, max_epochs=1, device="cpu")
     train(config, old, tmp_path / "before", progress=False)
-    tuning = replace(config, learning_rate=5e-3, max_epochs=4, patience=4)
+    tuning = replace(config, learning_rate=1e-2, max_epochs=2, patience=2)
     result = tune_generator(tuning, MIXTURE, tmp_path / "before", new, old, new, old, tmp_path / "after", progress=False)
     assert result["n_train"] == len(new) and result["n_replay"] == len(old)
     before, after = (checkpoint.load_network(tmp_path / name)[0] for name in ("before", "after"))
