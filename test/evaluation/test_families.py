@@ -10,7 +10,18 @@ from scipy.spatial import ConvexHull
 from gmi_ros.core.errors import GmiError
 from gmi_ros.core.resources import SHIPPED, resource
 from gmi_ros.evaluation import families
-from gmi_ros.evaluation.families import DEV_FAMILIES, FAMILIES, LEARN, TEST, Wanted, main, members, run_seed, summary, table
+from gmi_ros.evaluation.families import (
+    DEV_FAMILIES,
+    FAMILIES,
+    LEARN,
+    TEST,
+    Wanted,
+    main,
+    members,
+    run_seed,
+    summary,
+    table,
+)
 from gmi_ros.evaluation.judged import load_judged
 from gmi_ros.evaluation.picks import Comparison, compare, record_picks
 from gmi_ros.experience.store import Store
@@ -51,7 +62,9 @@ def test_members_are_whole_and_of_a_size_to_grasp():
 def _close(a: ConvexHull, b: ConvexHull) -> bool:
     axes = np.concatenate([a.equations[:, :3], b.equations[:, :3]])
     along_a, along_b = a.points @ axes.T, b.points @ axes.T
-    return bool(np.maximum(along_a.min(axis=0) - along_b.max(axis=0), along_b.min(axis=0) - along_a.max(axis=0)).max() < 1e-3)
+    return bool(
+        np.maximum(along_a.min(axis=0) - along_b.max(axis=0), along_b.min(axis=0) - along_a.max(axis=0)).max() < 1e-3
+    )
 
 
 def test_members_are_no_near_copies_of_what_was_trained_on():

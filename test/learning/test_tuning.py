@@ -110,7 +110,9 @@ def test_the_generator_learns_new_grasps_and_keeps_the_old(tmp_path):
     config = TrainingConfig(model="cvae", network=TINY_GENERATOR, batch_size=16, max_epochs=1, device="cpu")
     train(config, old, tmp_path / "before", progress=False)
     tuning = replace(config, learning_rate=1e-2, max_epochs=2, patience=2)
-    result = tune_generator(tuning, MIXTURE, tmp_path / "before", new, old, new, old, tmp_path / "after", progress=False)
+    result = tune_generator(
+        tuning, MIXTURE, tmp_path / "before", new, old, new, old, tmp_path / "after", progress=False
+    )
     assert result["n_train"] == len(new) and result["n_replay"] == len(old)
     before, after = (checkpoint.load_network(tmp_path / name)[0] for name in ("before", "after"))
     assert (before.normaliser.grasp_mean == after.normaliser.grasp_mean).all()
