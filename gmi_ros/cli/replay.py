@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from gmi_ros.cli import options
+from gmi_ros.cli import options, replay_report
 from gmi_ros.cli.report import Report
 from gmi_ros.core.settings import SynthesisSettings
 
@@ -11,7 +11,7 @@ from gmi_ros.core.settings import SynthesisSettings
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
     parser.add_argument("bag", type=Path, metavar="BAG", help="rosbag2: folder, .mcap or .db3")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for grasps.jsonl and one png per set")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="for grasps.jsonl, report.html and pngs")
     parser.add_argument("--seed", type=options.seed, default=1, help="of every set")
     for role, what in (
         ("rgb", "colour images"),
@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--label", type=int, default=0, help="label of the object in the masks, 0 = the largest")
     parser.add_argument("--no-pictures", action="store_true", help="write grasps.jsonl only")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
+    replay_report.add_arguments(parser)
     options.add_model(parser)
     options.add_settings(parser, SynthesisSettings)
 
@@ -39,20 +40,24 @@ def run(args: argparse.Namespace) -> Report:
     from gmi_ros.report.replay import replay
 
     settings = options.settings_from(args, SynthesisSettings)
-    data = replay(
-        args.bag,
-        args.out,
-        load_model(args.model, settings.inference_threads),
-        load_hand(args.hand),
-        settings,
-        args.seed,
-        TopicMap(args.rgb_topic, args.depth_topic, args.camera_info_topic, args.mask_topic),
-        args.slop,
-        args.queue_size,
-        args.label,
-        pictures=not args.no_pictures,
-        progress=not args.quiet,
-    )
+    model, hand = load_model(args.model, settings.inference_threads), load_hand(args.hand)
+    with replay_report.reporting(args, model, hand, settings) as (counts, on_set):
+        data = replay(
+            args.bag,
+            args.out,
+            model,
+            hand,
+            settings,
+            args.seed,
+            TopicMap(args.rgb_topic, args.depth_topic, args.camera_info_topic, args.mask_topic),
+            args.slop,
+            args.queue_size,
+            args.label,
+            pictures=not args.no_pictures,
+            progress=not args.quiet,
+            counts=counts,
+            on_set=on_set,
+        )
     reasons = ", ".join(f"{count} {name}" for name, count in data["reasons"].items())
     refused = f"{data['refused']} refused" + (f" ({reasons})" if reasons else "")
     return Report(data, f"{data['frames']} image sets: {data['grasps']} grasps, {refused}; {data['file']}")

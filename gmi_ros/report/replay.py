@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from tqdm import tqdm
@@ -34,11 +35,16 @@ def replay(
     label: int = 0,
     pictures: bool = True,
     progress: bool = True,
+    counts: Counter | None = None,
+    on_set: Callable[[int, FrameSet, Frame | None, Synthesis | None, dict], None] | None = None,
 ) -> dict:
     """Write `out`/grasps.jsonl, one line per set, and `out`/NNNNNN.png unless `pictures` is False.
 
     A line holds the stamps [ns] of rgb, depth, camera_info and mask, and the answer or the refusal; nothing in it
     depends on the clock, so that two replays give the same file.
+
+    Args:
+        counts: told the messages read, as `read_sets` does it. on_set: told of every set, as ReplayReport.add is.
 
     Returns:
         frames, grasps, refused, reasons (refusals by name), unreadable messages, and the file's path.
@@ -47,7 +53,7 @@ def replay(
         GmiError: the bag's errors (what came before a damaged place is written), STORE_UNWRITABLE, BAD_REQUEST where
             the bag holds no complete set.
     """
-    totals, reasons, counts = Counter(), Counter(), Counter()
+    totals, reasons, counts = Counter(), Counter(), Counter() if counts is None else counts
     try:
         out.mkdir(parents=True, exist_ok=True)
         with (
@@ -61,6 +67,8 @@ def replay(
                     title = f"set {totals['frames']}, stamp {frame.stamp_ns / 1e9:.3f} s, seed {seed}"
                     picture = draw_synthesis(frame, synthesis, hand, title, data["message"])
                     picture.save(out / f"{totals['frames']:06d}.png")
+                if on_set is not None:
+                    on_set(totals["frames"], frame_set, frame, synthesis, data)
                 totals.update(frames=1, grasps=len(data["grasps"]), refused=int(data["error_code"] != 0))
                 if data["error_code"]:
                     reasons[ErrorCode(data["error_code"]).name] += 1
