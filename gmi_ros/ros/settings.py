@@ -38,7 +38,9 @@ class NodeSettings(InputSettings):
     device: str = setting(
         "auto", "what the network runs on; auto: cuda where there is one", choices=("auto", "cpu", "cuda")
     )
-    model: str = setting("", "folder of the network's weights; empty: the ones of this package")
+    model: str = setting(
+        "", "folder of the network's weights; empty: the ones of this package; a bad one is refused", live=True
+    )
     hand: str = setting("bh280", "model of the hand", choices=("bh262", "bh280", "bh282"))
     camera: str = setting("", "name of the camera, noted in observations and outcomes", live=True)
     max_age: float = setting(1.0, "oldest image set that is used, on the node's clock [s]", 0.0, 3600.0, live=True)
