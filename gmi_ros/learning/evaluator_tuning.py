@@ -42,6 +42,8 @@ def tune_evaluator(
 ) -> dict:
     """Go on with the evaluator in `folder` and write the weights of its best epoch to `out_dir`, in all as `training.train`.
 
+    Its calibration goes with it: what the frame tells of its grasps stays nearly the same.
+
     Args:
         new, old: to learn from. held_out, check: new and old ones that are not; the best epoch is the one with the least
             loss on them, mixed as the minibatches are.
@@ -54,6 +56,7 @@ def tune_evaluator(
     data = (_told_twice(new), with_shares(old, network), _told_twice(held_out), with_shares(check, network))
     with team() as members:
         run = _Tuning(config, mixture, network, digest, data, Path(out_dir), members, progress and members.rank == 0)
+        run.calibration = checkpoint.load_evaluator(folder).calibration
         return run.train(resume)
 
 

@@ -1,5 +1,6 @@
 """Going on with trained networks: the mixture is as stated, new things are learned, old ones are not forgotten."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.learning import checkpoint
+from gmi_ros.learning.calibration import Calibration
 from gmi_ros.learning.config import EVALUATOR, TrainingConfig
 from gmi_ros.learning.evaluator_training import train_evaluator
 from gmi_ros.learning.evaluator_tuning import judged_summary, losses, probabilities, tune_evaluator, with_shares
@@ -21,6 +23,7 @@ from test_evaluator import CONFIG, toy_trials
 
 TUNED = replace(CONFIG, max_epochs=3, patience=3, learning_rate=3e-3, cooldown=1.0)
 MIXTURE = Mixture(share=0.5, batches=12)
+CALIBRATION = Calibration(0.8, 0.2, -0.1)
 
 
 def empty_trials(n_images=30, seed=5):
@@ -34,6 +37,9 @@ def empty_trials(n_images=30, seed=5):
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("before") / EVALUATOR
     train_evaluator(replace(CONFIG, max_epochs=6), toy_trials(40), folder, progress=False)
+    network, _ = checkpoint.load_network(folder, (EVALUATOR,))
+    metrics, card = (json.loads((folder / checkpoint.METRICS).read_text()), (folder / checkpoint.CARD).read_text())
+    checkpoint.save(folder, network, metrics, card, CALIBRATION)
     return folder
 
 
@@ -60,6 +66,10 @@ def test_new_things_are_learned_and_old_ones_not_forgotten(trained, tuned):
     assert loss(tuned[0], old) < loss(trained, old) + 0.1
     card = (tuned[0] / checkpoint.CARD).read_text()
     assert "50 % of every minibatch" in card and "32, 16 of them new" in card
+
+
+def test_its_calibration_goes_with_it(tuned):
+    assert checkpoint.load_evaluator(tuned[0]).calibration == CALIBRATION
 
 
 def test_with_less_replay_more_is_forgotten(trained, tuned, tmp_path):
