@@ -23,6 +23,7 @@ from gmi_ros.hand.barrett import BarrettHand
 from gmi_ros.hand.descent import QUICK
 from gmi_ros.hand.posture import clear_posture, tip_height
 from gmi_ros.hand.wrist import solve_wrist
+from gmi_ros.learning.calibration import Calibration
 from gmi_ros.learning.spec import HELD, SHARE
 
 if TYPE_CHECKING:  # torch is for the processes that run the network
@@ -204,7 +205,8 @@ def _drawn(
             fingers = wrist.frame_from_palm[free, None] @ hand.knuckle_frames(wrist.joints[free])  # (k, 3, 4, 4)
             distance = float(found.camera_from_object[2, 3])
             plane = None if table is None else table.seen_from(found.camera_from_object)
-            hold, score = ranking(model.evaluator.probabilities(observation.image, distance, plane, fingers))
+            told = model.evaluator.probabilities(observation.image, distance, plane, fingers)
+            hold, score = ranking(told, model.evaluator.calibration)
         third = sift([_at_least("score", score, "min_score")], settings)
         best = third.kept[np.argsort(-score[third.kept], kind="stable")[: settings.max_grasps]]
         grasps = [
@@ -242,10 +244,10 @@ def _drawn(
     )
 
 
-def ranking(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def ranking(probabilities: np.ndarray, calibrated: Calibration) -> tuple[np.ndarray, np.ndarray]:
     """The probability (n,) that each grasp holds, and the score (n,) that it is ranked by, of an evaluator's answer
     (n, 2): as planned and with an error of the wrist, half and half, since a grasp that forgives is the better one."""
-    return probabilities[:, HELD], probabilities[:, [HELD, SHARE]].mean(axis=1)
+    return calibrated(probabilities[:, HELD]), probabilities[:, [HELD, SHARE]].mean(axis=1)
 
 
 def _digest(observation: Observation) -> str:

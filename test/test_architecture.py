@@ -31,7 +31,7 @@ PACKAGES = {
     "bridge": ARRAYS | {"yaml"},
     "learning": ARRAYS | {"torch", "safetensors", "tqdm"},
     "sim": ARRAYS | {"mujoco", "yaml", "tqdm", "distributed", "trimesh", "coacd"},
-    "experience": ARRAYS | {"rosbags", "zstandard", "yaml", "tqdm", "PIL"},
+    "experience": ARRAYS | {"rosbags", "zstandard", "lz4", "yaml", "tqdm", "PIL"},
     "pipeline": ARRAYS,
     "evaluation": ARRAYS | {"torch", "safetensors", "tqdm"},
     "report": ARRAYS | {"matplotlib", "PIL", "tqdm", "sklearn", "threadpoolctl"},

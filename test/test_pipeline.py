@@ -9,6 +9,7 @@ from gmi_ros.core import poses
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.settings import SynthesisSettings
 from gmi_ros.hand.barrett import load_hand
+from gmi_ros.learning.calibration import Calibration
 from gmi_ros.learning.model import GraspSamples
 from gmi_ros.pipeline import STAGES, synthesize
 from gmi_ros.sim.camera import KINECT, Camera, look_at, render
@@ -154,6 +155,8 @@ def test_ids_name_what_was_seen(frame):
 
 class Doubts:
     """An evaluator that finds every grasp as likely as it was told."""
+
+    calibration = Calibration()
 
     def __init__(self, probability):
         self.probability = probability

@@ -9,13 +9,14 @@ from gmi_ros.cli.report import Report
 from gmi_ros.cli.ros import ros_module
 from gmi_ros.core.settings import SynthesisSettings
 
-PARTS = ("synthesize", "service", "wrist", "collect", "idle")
+PARTS = ("synthesize", "service", "wrist", "collect", "idle", "bags")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
     parser.add_argument("--quick", action="store_true", help="few repetitions: shows that it works, not how fast it is")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--bag-megabytes", type=options.count, metavar="MB", help="size of the bags (default: 1000)")
     parser.add_argument("--seed", type=options.seed, default=1, help="of the scenes, problems and trials")
     options.add_model(parser)
 
@@ -23,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Report:
     """Measure one part after the other, so that they do not disturb each other."""
     from gmi_ros.evaluation import bench
+    from gmi_ros.evaluation.bench_bags import bench_bags
     from gmi_ros.evaluation.models import load_model
     from gmi_ros.hand.barrett import load_hand
 
@@ -45,8 +47,12 @@ def run(args: argparse.Namespace) -> Report:
     def idle() -> dict:
         return {"idle": ros_module("bench").bench_idle(3.0 if quick else 20.0, args.model)}
 
+    def bags() -> dict:
+        return bench_bags(args.bag_megabytes or (40 if quick else 1000), args.seed)
+
     parts: dict[str, Callable[[], dict]] = {
         "synthesize": synthesize, "service": service, "wrist": wrist, "collect": collect, "idle": idle,
+        "bags": bags,
     }  # fmt: skip
     data: dict = {"quick": quick}
     for name in PARTS:

@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from gmi_ros.learning.judged import JudgedData
 
 
-def add_pairs(parser: argparse.ArgumentParser) -> None:
-    """--data and how it is read."""
-    parser.add_argument("--data", type=Path, nargs="+", required=True, metavar="FILE", help="experience stores")
+def add_pairs(parser: argparse.ArgumentParser, required: bool = True, more: str = "") -> None:
+    """--data and how it is read. more: of its help."""
+    parser.add_argument(
+        "--data", type=Path, nargs="+", required=required, metavar="FILE", help=f"experience stores{more}"
+    )
     parser.add_argument(
         "--within",
         type=float,

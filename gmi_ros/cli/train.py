@@ -4,7 +4,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from gmi_ros.cli import options, pairs
+from gmi_ros.cli import options, pairs, tune
 from gmi_ros.cli.report import Report
 
 
@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this command."""
     from gmi_ros.learning.config import EvaluatorConfig, MixtureConfig, NetworkConfig, TrainingConfig
 
-    pairs.add_pairs(parser)
+    pairs.add_pairs(parser, required=False, more="; with --from those to replay (default: the package's training data)")
     parser.add_argument(
         "--out",
         type=Path,
@@ -21,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of the weights; a run that was begun there goes on",
     )
     parser.add_argument("--restart", action="store_true", help="start over, whatever --out holds")
+    tune.add_arguments(parser)
     options.add_settings(parser, TrainingConfig, without=("network",))
     options.add_settings(parser, NetworkConfig, title="sizes of the paper's networks")
     options.add_settings(parser, MixtureConfig, title="sizes of --model mixture")
@@ -33,11 +34,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> Report:
     """Train; interrupt and start again at will."""
+    from gmi_ros.core.errors import ErrorCode, GmiError
     from gmi_ros.learning.config import EVALUATOR, EvaluatorConfig, TrainingConfig
     from gmi_ros.learning.evaluator_training import train_evaluator
     from gmi_ros.learning.networks import NETWORKS
     from gmi_ros.learning.training import train
 
+    if args.start is not None:
+        return tune.run(args)
+    tune.refuse_idle(args)
+    if args.data is None:
+        raise GmiError(ErrorCode.BAD_SETTING, "--data is missing: stores to train on; or --from and --experience")
     config = options.settings_from(args, TrainingConfig, without=("network",))
     judging = config.model == EVALUATOR
     kind = EvaluatorConfig if judging else NETWORKS[config.model].config_type

@@ -1,6 +1,6 @@
 """Training pairs from experience stores: successes with their observations, as arrays for the learner."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,8 @@ def load_grasp_data(
     held_out: bool = False,
     cache: Path | None = None,
     within: float = 0.0,
+    most_images: int = 0,
+    keep: Callable[[Episode], bool] = lambda episode: True,
 ) -> GraspData:
     """The successful grasps of these stores with all three contacts known, each with the image it was planned from.
 
@@ -34,15 +36,19 @@ def load_grasp_data(
         meshes: a user's own objects that were collected.
         held_out: take records of the test splits, which nothing may be trained on.
         cache: folder that keeps the rendered images; None renders them anew.
+        most_images: take the grasps of so many views, drawn from all; 0: of all.
+        keep: which of the records.
 
     Raises:
         GmiError: BAD_REQUEST where there is no such grasp, or one of a test split; the stores' and the cache's errors.
     """
-    episodes = [e for path in stores for e in successes(Path(path))]
+    episodes = [e for path in stores for e in successes(Path(path)) if keep(e)]
     if not episodes:
         listed = ", ".join(str(p) for p in stores)
         raise GmiError(ErrorCode.BAD_REQUEST, f"no successful grasp with its contacts in {listed}: nothing to train on")
     refuse_tests(episodes, held_out)
+    views = some({e.observation_id: e for e in episodes}, most_images)
+    episodes = [e for e in episodes if e.observation_id in views]
     views = list({e.observation_id: e for e in reversed(episodes)}.values())[::-1]
     image_index, pair_episodes, grasps, own = _pairs(views, episodes, within)
     return GraspData(
@@ -54,6 +60,14 @@ def load_grasp_data(
         trial=_numbered(_trial(e) for e in pair_episodes),
         own=own,
     )
+
+
+def some(views: dict[str, Episode], most: int) -> dict[str, Episode]:
+    """At most so many of these, drawn the same each time, in their order; 0: all."""
+    if not 0 < most < len(views):
+        return views
+    names = list(views)
+    return {names[i]: views[names[i]] for i in np.sort(np.random.default_rng(0).permutation(len(names))[:most])}
 
 
 def refuse_tests(episodes: Iterable[Episode], held_out: bool) -> None:

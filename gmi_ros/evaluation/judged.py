@@ -1,13 +1,13 @@
 """What an evaluator learns from: the trials of experience stores in which the hand came to close, held or not."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from gmi_ros.core import poses
 from gmi_ros.core.errors import ErrorCode, GmiError
-from gmi_ros.evaluation.dataset import refuse_tests, scenes
+from gmi_ros.evaluation.dataset import refuse_tests, scenes, some
 from gmi_ros.evaluation.images import images_of
 from gmi_ros.evaluation.recipes import camera_of
 from gmi_ros.experience.episode import Episode
@@ -15,7 +15,16 @@ from gmi_ros.experience.store import Store
 from gmi_ros.hand.barrett import load_hand
 from gmi_ros.learning.judged import JudgedData
 from gmi_ros.sim.objects import ObjectModel
-from gmi_ros.sim.trial import COLLIDED, DIVERGED
+from gmi_ros.sim.trial import CANCELLED, COLLIDED, DIVERGED
+
+PERSON = "person"  # whose verdict counts, whatever else happened
+_CODES = (
+    ErrorCode.EXECUTION_FAILED,
+    ErrorCode.EXECUTION_TIMEOUT,
+    ErrorCode.ACTION_SERVER_LOST,
+    ErrorCode.GOAL_REJECTED,
+)
+_BROKEN_OFF = (DIVERGED, CANCELLED, *(code.name.lower() for code in _CODES))  # says nothing of the grasp
 
 
 def load_judged(
@@ -25,6 +34,8 @@ def load_judged(
     meshes: Sequence[ObjectModel] = (),
     held_out: bool = False,
     cache: Path | None = None,
+    most_images: int = 0,
+    keep: Callable[[Episode], bool] = lambda episode: True,
 ) -> JudgedData:
     """The trials of these stores that came to close the hand, and own grasps that did not because something was in the way,
     which no filter saw.
@@ -34,12 +45,13 @@ def load_judged(
     are, and by the further cameras of more_views, where the stores have those; poses without any such view are left out.
     Grasps that were made for a view are seen in that one.
 
-    Args: as dataset.load_grasp_data.
+    Args: as dataset.load_grasp_data. most_images: take the trials of so many images, drawn from all; 0: of all.
+        keep: which of the records.
 
     Raises:
         GmiError: as load_grasp_data.
     """
-    episodes = [e for path in stores for e in _closings(Path(path))]
+    episodes = [e for path in stores for e in _closings(Path(path)) if keep(e)]
     refuse_tests(episodes, held_out)
     judged = [pair for scene in scenes(episodes) for pair in _candidates(scene)]
     judged += [(e, e, np.eye(4)) for e in episodes if e.model_hash or e.recipe is None]
@@ -47,7 +59,9 @@ def load_judged(
         raise GmiError(
             ErrorCode.BAD_REQUEST, "the stores hold no trial in which the hand closed: nothing to learn from"
         )
-    views = list({view.observation_id: view for view, _, _ in judged}.values())
+    views = some({view.observation_id: view for view, _, _ in judged}, most_images)
+    judged = [pair for pair in judged if pair[0].observation_id in views]
+    views = list(views.values())
     number = {view.observation_id: i for i, view in enumerate(views)}
     joints = np.array([e.joints for _, e, _ in judged], float)
     o_from_palm = np.stack([_o_from_palm(view, e, view_from_own) for view, e, view_from_own in judged])
@@ -73,7 +87,8 @@ def _closings(path: Path) -> list[Episode]:
         return [
             e
             for e in store.episodes()
-            if e.reason not in ((DIVERGED,) if e.model_hash else (COLLIDED, DIVERGED))
+            if e.judged_by == PERSON
+            or e.reason not in (_BROKEN_OFF if e.model_hash else (*_BROKEN_OFF, COLLIDED))
             and e.joints is not None
             and e.camera_from_palm is not None
             and "observation_missing" not in (e.recipe or {})

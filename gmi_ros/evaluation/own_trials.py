@@ -98,7 +98,7 @@ def try_own_grasps(instance: Instance, model: GraspModel, split: str, wanted: Ow
     except GmiError:
         return []
     cell, rng = cell_of(instance.object_model, Physics()), np.random.default_rng([wanted.seed, instance.number, 1])
-    return [_episode(instance, synthesis, row, split, wanted, cell, rng) for row in _chosen(synthesis, wanted, rng)]
+    return [try_grasp(instance, synthesis, row, split, wanted, cell, rng) for row in _chosen(synthesis, wanted, rng)]
 
 
 def _first_seed(seed: int, number: int) -> int:
@@ -111,7 +111,7 @@ def _chosen(synthesis: Synthesis, wanted: OwnTrials, rng: np.random.Generator) -
     return [*range(min(n, best)), *(best + rng.permutation(max(n - best, 0))[: wanted.tried // 2]).tolist()]
 
 
-def _episode(
+def try_grasp(
     instance: Instance,
     synthesis: Synthesis,
     row: int,
@@ -120,6 +120,10 @@ def _episode(
     cell: Cell,
     rng: np.random.Generator,
 ) -> Episode:
+    """Execute grasp `row` of an answer, as planned and with so many errors of the wrist; what came of it.
+
+    cell: with the instance's object. rng: of the errors.
+    """
     grasp = synthesis.grasps[row]
     plan = plan_of(grasp, instance.camera.world_from_camera)
     cell.reset(instance.world_from_object)

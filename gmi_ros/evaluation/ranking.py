@@ -15,10 +15,12 @@ from gmi_ros.evaluation.models import load_model
 from gmi_ros.evaluation.processes import in_chunks
 from gmi_ros.evaluation.success import plan_of
 from gmi_ros.hand.barrett import load_hand
+from gmi_ros.learning.calibration import logits
 from gmi_ros.learning.evaluator import GraspEvaluator
 from gmi_ros.learning.judged import JudgedData
 from gmi_ros.learning.metrics import area_under_roc, calibration_error
 from gmi_ros.learning.model import GraspModel
+from gmi_ros.learning.spec import HELD
 from gmi_ros.pipeline import synthesize
 from gmi_ros.sim.objects import ObjectModel
 from gmi_ros.sim.protocols import LIFT, judge_grasp
@@ -31,12 +33,14 @@ _SEEDS = 2**63
 class Judged:
     """k grasps of one view, the best-ranked first, the others drawn from what passed the filters.
 
-    probability: (k,) that each holds, by the evaluator. held: (k,) bool, by protocol `lift`.
+    probability: (k,) that each holds, by the evaluator. held: (k,) bool, by protocol `lift`. mean_logit: of the probabilities
+    of all that passed the filters, NaN without an evaluator.
     """
 
     object_name: str
     probability: np.ndarray
     held: np.ndarray
+    mean_logit: float
 
 
 def judge_views(
@@ -82,7 +86,9 @@ def _judge(
             ).success
             for g in chosen
         ]
-        found.append(Judged(instance.object_model.name, np.array([g.hold_probability for g in chosen]), np.array(held)))
+        mean = float(logits(np.array([g.hold_probability for g in grasps])).mean())
+        told = np.array([g.hold_probability for g in chosen])
+        found.append(Judged(instance.object_model.name, told, np.array(held), mean))
     return found
 
 
@@ -117,16 +123,18 @@ def summary(found: Sequence[Judged | None]) -> dict:
 
 
 def candidates_summary(evaluator: GraspEvaluator, data: JudgedData) -> dict:
-    """candidates, the share that held, auc and ece of collision-free random candidates."""
+    """candidates, the share that held, auc and ece of collision-free random candidates, without the calibration, which is of
+    filtered samples."""
     order = np.argsort(data.image_index, kind="stable")
     told = np.empty(len(data))
     for rows in np.split(order, np.flatnonzero(np.diff(data.image_index[order])) + 1):
         image = data.image_index[rows[0]]
         fingers = np.zeros((len(rows), 3, 4, 4))
         fingers[:, :, :3], fingers[..., 3, 3] = data.fingers[rows], 1
-        told[rows] = evaluator.probabilities(
+        said = evaluator.probabilities(
             data.images(np.array([image]))[0], float(data.distance[image]), data.table[image], fingers
-        )[:, 0]
+        )
+        told[rows] = said[:, HELD]
     return {
         "candidates": len(data),
         "held": float(data.held.mean()),

@@ -2,8 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,13 +13,14 @@ from gmi_ros.core.errors import ErrorCode, GmiError, shortened
 from gmi_ros.core.frame import Frame, Intrinsics
 from gmi_ros.core.images import canonical_depth, canonical_mask, canonical_rgb
 from gmi_ros.core.synchronizer import ApproximateTimeSynchronizer
+from gmi_ros.experience.bag import Bag
+from gmi_ros.experience.bag_clocks import Clocks
 from gmi_ros.experience.coded import Opened, open_image
 from gmi_ros.experience.images import MOST_PIXELS, image_array
 from gmi_ros.experience.topics import TopicMap
 
 T = TypeVar("T")
 LONGEST_FRAME_ID = 255  # characters
-_SUFFIXES = (".mcap", ".db3")
 
 
 @dataclass(frozen=True)
@@ -33,52 +34,92 @@ class FrameSet:
     stamps: tuple[int, int, int, int]
 
 
+@dataclass(frozen=True)
+class Part:
+    """What of a bag is read, and how its messages are paired.
+
+    every: of the complete sets, take every n-th, beginning with the first. start_s, duration_s: messages received from
+    so long after the bag's first one on, and for how long [s]. by_receipt: by when they were received, not by stamps.
+    """
+
+    every: int = 1
+    start_s: float = 0.0
+    duration_s: float | None = None
+    by_receipt: bool = False
+
+
 def read_sets(
     path: Path | str,
     topics: TopicMap = TopicMap(),
     slop_s: float = 0.05,
     queue_size: int = 10,
     counts: Counter | None = None,
+    part: Part = Part(),
+    problems: list[str] | None = None,
 ) -> Iterator[FrameSet]:
     """The sets of a bag (folder, .mcap or .db3) in the order in which they were complete, by time of receipt.
 
-    Only the camera's types are read, so that a bag may hold types that nobody here knows. `counts`, where given, is
-    told how many messages were read by topic, and as "unreadable" how many of them made no sense and were left out.
+    Only the camera's types are read, so that a bag may hold types that nobody here knows. A damaged bag is read as far
+    as it is whole.
+
+    Args:
+        counts: told how many messages were read by topic, and as "unreadable" how many of them made no sense and were
+            left out.
+        problems: told what is damaged, missing or odd, at the end at the latest.
 
     Raises:
-        GmiError: FILE_NOT_FOUND, FILE_DAMAGED, BAD_REQUEST (a topic is missing or ambiguous). Damage in the middle is
-            raised after the sets before it.
+        GmiError: FILE_NOT_FOUND, FILE_DAMAGED where nothing can be read, BAD_REQUEST (a topic is missing or ambiguous).
     """
-    from rosbags.typesys import Stores, get_typestore
-
-    typestore = get_typestore(Stores.ROS2_JAZZY)  # Image and CameraInfo are the same from Humble on
+    typestore = _typestore()
     counts = Counter() if counts is None else counts
+    problems = [] if problems is None else problems
     complete: list[FrameSet] = []
     synchronizer = ApproximateTimeSynchronizer(
         4, queue_size, slop_s, lambda *messages: complete.append(FrameSet(*messages, tuple(map(stamp_ns, messages))))
     )
-    with _reading(path) as reader:
-        names = topics.resolve({c.topic: c.msgtype for c in reader.connections}).names()
-        connections = [c for c in reader.connections if c.topic in names]
-        messages = reader.messages(connections)
-        while (item := next(messages, None)) is not None:
-            connection, _, data = item
-            try:
-                message = typestore.deserialize_cdr(data, connection.msgtype)
-                stamp = stamp_ns(message)
-            except Exception:  # a message of random bytes makes the library raise anything
-                counts["unreadable"] += 1
-                continue
-            counts[connection.topic] += 1
-            synchronizer.add(names.index(connection.topic), stamp, message)
-            while complete:
-                yield complete.pop(0)
+    found, unreadable = 0, Counter()
+    with Bag(path) as bag:
+        try:
+            names = topics.resolve(bag.types).names()
+            clocks = Clocks(names, mask=names[3])
+            for topic, received, data in bag.messages(names, *bag.window(part.start_s, part.duration_s)):
+                try:
+                    message = typestore.deserialize_cdr(data, bag.topics[topic].type)
+                    stamp = stamp_ns(message)
+                except Exception:  # a message of random bytes makes the library raise anything
+                    unreadable[topic] += 1
+                    counts["unreadable"] += 1
+                    continue
+                counts[topic] += 1
+                clocks.saw(topic, stamp, received)
+                synchronizer.add(names.index(topic), received if part.by_receipt else stamp, message)
+                while complete:
+                    if found % part.every == 0:
+                        yield complete[0]
+                    del complete[0]
+                    found += 1
+        finally:
+            problems += bag.problems
+        problems += [f"{name} has no message" for name in names if not bag.topics[name].count]
+        problems += [
+            f"{n} of {n + counts[name]} messages of {name} make no sense as {bag.topics[name].type}"
+            for name, n in unreadable.items()
+        ]
+        problems += [] if part.by_receipt else clocks.problems()
+
+
+@cache
+def _typestore():
+    """Image, CompressedImage and CameraInfo, which are the same from Humble on."""
+    from rosbags.typesys import Stores, get_typestore
+
+    return get_typestore(Stores.ROS2_JAZZY)
 
 
 def bag_topics(path: Path | str) -> dict[str, str]:
     """Types of a bag's topics by name. Raises as `read_sets`."""
-    with _reading(path) as reader:
-        return {c.topic: c.msgtype for c in reader.connections}
+    with Bag(path) as bag:
+        return bag.types
 
 
 def set_to_frame(frame_set: FrameSet, to_array: Callable[[Any], np.ndarray] = image_array) -> Frame:
@@ -163,37 +204,3 @@ def _at(topic: str, look: Callable[[], T]) -> T:
 def stamp_ns(message: Any) -> int:
     """The header's stamp [ns]."""
     return message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
-
-
-@contextmanager
-def _reading(path: Path | str):
-    """An open reader of the bag; everything that goes wrong inside it is the file's damage."""
-    from rosbags.rosbag2 import Reader
-
-    path = _storage(Path(path))
-    try:
-        with Reader(path) as reader:
-            yield reader
-    except GmiError:
-        raise
-    except PermissionError as error:
-        raise GmiError(ErrorCode.FILE_NOT_FOUND, f"{path} may not be read: {error}") from error
-    except Exception as error:  # damage shows as errors of SQLite, zstd, YAML, struct and the reader's own
-        reason = str(error) or type(error).__name__
-        raise GmiError(ErrorCode.FILE_DAMAGED, f"{path} is no intact rosbag2: {reason}") from error
-
-
-def _storage(path: Path) -> Path:
-    """What to open: a folder with metadata.yaml or a storage file; for a folder without, the one file in it."""
-    if not path.exists():
-        raise GmiError(ErrorCode.FILE_NOT_FOUND, f"there is no bag at {path}")
-    if path.is_dir() and not (path / "metadata.yaml").exists():
-        files = sorted(f for f in path.iterdir() if f.suffix in _SUFFIXES)
-        if len(files) != 1:
-            found = ", ".join(f.name for f in files) or "none"
-            raise GmiError(
-                ErrorCode.FILE_DAMAGED,
-                f"{path} has no metadata.yaml, so that it must hold one {' or '.join(_SUFFIXES)} file; found {found}",
-            )
-        return files[0]
-    return path

@@ -35,6 +35,6 @@ class DiskBudget:
             raise GmiError(
                 ErrorCode.STORE_UNWRITABLE,
                 f"the disk budget is used up: {store.path} takes {taken} of {self.budget_bytes} bytes, a record may take "
-                f"{RECORD_BYTES}, and there are no full frames to delete; raise the budget, or move the store away "
+                f"{RECORD_BYTES}, and there are no full frames to delete; raise it (disk_budget), or move the store away "
                 "(records are never deleted)",
             )

@@ -23,6 +23,11 @@ TRANSPORTS = {
 _WORDS = {"mask": ("mask", "seg", "label"), "depth": ("depth",), "rgb": ("rgb", "color", "colour", "image_raw")}
 
 
+def slashed(name: str) -> str:
+    """A topic's name as bags and graphs have it: with a slash in front."""
+    return name if name.startswith("/") else f"/{name}"
+
+
 def transport_of(topic: str) -> str:
     """The transport that the name of an image topic tells."""
     return next((name for name, suffix in SUFFIXES.items() if suffix and topic.endswith(suffix)), "raw")
@@ -51,8 +56,7 @@ class TopicMap:
         problems = []
         for role in DEFAULTS:
             given = getattr(self, role)
-            name = given or DEFAULTS[role]
-            name = name if name.startswith("/") else f"/{name}"
+            name = slashed(given or DEFAULTS[role])
             forms = [name, *(name + SUFFIXES[transport] for transport in TRANSPORTS[role])]
             fitting = [form for form in forms if _fits(role, form, types)]
             if fitting:

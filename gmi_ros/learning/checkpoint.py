@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 from safetensors.torch import save as tensor_bytes
@@ -9,6 +10,7 @@ from torch import nn
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.settings import Settings
+from gmi_ros.learning.calibration import Calibration
 from gmi_ros.learning.config import EVALUATOR, MODELS, from_dict, to_dict
 from gmi_ros.learning.devices import device_named
 from gmi_ros.learning.evaluator import EvaluatorNetwork, GraspEvaluator
@@ -21,11 +23,12 @@ _KINDS: dict[str, type[nn.Module]] = {**NETWORKS, EVALUATOR: EvaluatorNetwork}
 CONFIG, WEIGHTS, METRICS, CARD = "config.json", "weights.safetensors", "metrics.json", "card.md"
 
 
-def save(folder: Path, network: nn.Module, metrics: dict, card: str) -> None:
+def save(folder: Path, network: nn.Module, metrics: dict, card: str, calibration: Calibration = Calibration()) -> None:
     """Write the folder; a reader or a full disk never meets half of it.
 
     Args:
         network: with weight normalisation still in place (not folded), so that training can go on from it.
+        calibration: of an evaluator.
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     weights = tensor_bytes(tensors)
@@ -35,6 +38,8 @@ def save(folder: Path, network: nn.Module, metrics: dict, card: str) -> None:
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
         "network": to_dict(network.config),
     }
+    if calibration != Calibration():
+        config["calibration"] = asdict(calibration)
     contents = {WEIGHTS: weights, CONFIG: _json(config), METRICS: _json(metrics), CARD: card.encode()}
     write_together(Path(folder), contents)
 
@@ -66,7 +71,18 @@ def load(folder: Path, device: str = "cpu") -> GraspModel:
 def load_evaluator(folder: Path, device: str = "cpu") -> GraspEvaluator:
     """The evaluator of a folder. Raises as `load` does."""
     network, digest = load_network(folder, (EVALUATOR,))
-    return GraspEvaluator(network, digest[:16], device_named(device))
+    calibration = _calibration(Path(folder) / CONFIG)
+    if calibration != Calibration():
+        digest = hashlib.sha256(f"{digest} {calibration}".encode()).hexdigest()
+    return GraspEvaluator(network, digest[:16], device_named(device), calibration)
+
+
+def _calibration(path: Path) -> Calibration:
+    told = _read_config(path, (EVALUATOR,)).get("calibration", {})
+    try:
+        return Calibration(**told)
+    except (TypeError, GmiError) as error:
+        raise _damaged(path, f"calibration: {getattr(error, 'message', error)}") from error
 
 
 def load_network(folder: Path, kinds: tuple[str, ...] = MODELS) -> tuple[nn.Module, str]:

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.observation import WINDOW_M
+from gmi_ros.learning.calibration import Calibration
 from gmi_ros.learning.config import EvaluatorConfig
 from gmi_ros.learning.spec import IMAGE_SHAPE
 
@@ -156,14 +157,20 @@ class _Finger(nn.Module):
 class GraspEvaluator:
     """Wraps a network for inference: numpy in, numpy out, the same bits for the same request."""
 
-    def __init__(self, network: EvaluatorNetwork, weights_hash: str, device: torch.device = torch.device("cpu")):
+    def __init__(
+        self,
+        network: EvaluatorNetwork,
+        weights_hash: str,
+        device: torch.device = torch.device("cpu"),
+        calibration: Calibration = Calibration(),
+    ):
         self._network = network.eval().requires_grad_(False).to(device)
-        self._device, self.hash = device, weights_hash
+        self._device, self.hash, self.calibration = device, weights_hash, calibration
 
     def probabilities(
         self, image: np.ndarray, distance: float, table: np.ndarray | None, fingers: np.ndarray
     ) -> np.ndarray:
-        """(n, 2): of each grasp that it holds as planned, and with an error of the wrist.
+        """(n, 2): of each grasp that it holds as planned, and with an error of the wrist, before the calibration.
 
         Args:
             image: (64, 64, 5), as `Observation.image` gives it. distance: of {O}'s origin along the optical axis [m].

@@ -53,6 +53,22 @@ def cross_entropy(logits: Tensor, held: Tensor, share: Tensor) -> Tensor:
     return total / (held.numel() + known.sum())
 
 
+def tensors(data: JudgedData, images: np.ndarray, rows: np.ndarray, device: torch.device) -> tuple[Tensor, ...]:
+    """Of m images and n trials of each, rows (m, n): pixels, distance, table, fingers, held, share, as the network and
+    `cross_entropy` take them."""
+    pixels = torch.from_numpy(data.images(images)).permute(0, 3, 1, 2)
+    arrays = (data.distance[images], data.table[images], data.fingers[rows], data.held[rows], data.share[rows])
+    return tuple(t.to(device) for t in (pixels, *(torch.from_numpy(a.astype(np.float32)) for a in arrays)))
+
+
+def varied(batch: tuple[Tensor, ...], part_mirrored: float, generator: torch.Generator) -> tuple[Tensor, ...]:
+    """A batch of `tensors`, a part of it in a mirror, every hand a little displaced."""
+    pixels, distance, table, fingers, held, share = batch
+    which = torch.rand(len(pixels), generator=generator, device=pixels.device) < part_mirrored
+    pixels, table, fingers = mirrored(pixels, table, fingers, which)
+    return pixels, distance, table, displaced(fingers, generator), held, share
+
+
 def mirrored(images: Tensor, table: Tensor, fingers: Tensor, which: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Images (m, 5, 64, 64), table (m, 4) and fingers (m, n, 3, 3, 4) as a mirror along {O}'s y shows them, F1 and F2
     exchanged, where `which` (m,) says so."""
@@ -99,7 +115,7 @@ class _Objective(nn.Module):
 class _EvaluatorRun(Run):
     def __init__(self, config: TrainingConfig, data: JudgedData, out_dir: Path, members: Team, progress: bool):
         self.data = data
-        self._rows = _by_image(data.image_index, len(data.rgb))
+        self._rows = by_image(data.image_index, len(data.rgb))
         objects = np.unique(data.object_id)
         if len(objects) < 2:
             message = "trials of one object cannot be split into training and validation; at least 2 are needed"
@@ -123,19 +139,12 @@ class _EvaluatorRun(Run):
         return _Objective(self.state.network)
 
     def batch(self, rng: np.random.Generator, generator: torch.Generator) -> tuple:
-        n = max(1, self.share // self._per_image)
-        images = rng.choice(self._train_images, n, p=self._chance)
+        images = rng.choice(self._train_images, max(1, self.share // self._per_image), p=self._chance)
         rows = np.stack([rng.choice(self._rows[i], self._per_image) for i in images])
-        pixels, distance, table, fingers, held, share = self._tensors(images, rows)
-        which = torch.rand(n, generator=generator, device=self.device) < self.config.mirrored
-        pixels, table, fingers = mirrored(pixels, table, fingers, which)
-        return pixels, distance, table, displaced(fingers, generator), held, share
+        return varied(self._tensors(images, rows), self.config.mirrored, generator)
 
     def _tensors(self, images: np.ndarray, rows: np.ndarray) -> tuple[Tensor, ...]:
-        data = self.data
-        pixels = torch.from_numpy(data.images(images)).permute(0, 3, 1, 2)
-        arrays = (data.distance[images], data.table[images], data.fingers[rows], data.held[rows], data.share[rows])
-        return tuple(t.to(self.device) for t in (pixels, *(torch.from_numpy(a.astype(np.float32)) for a in arrays)))
+        return tensors(self.data, images, rows, self.device)
 
     def validate(self) -> Tensor:
         return torch.tensor([self._judge()[0], 0.0], dtype=torch.float64)
@@ -164,7 +173,7 @@ class _EvaluatorRun(Run):
         return evaluator_card(self.config, self.data, result)
 
 
-def _by_image(image_index: np.ndarray, n_images: int) -> list[np.ndarray]:
+def by_image(image_index: np.ndarray, n_images: int) -> list[np.ndarray]:
     """The trials of each image."""
     order = np.argsort(image_index, kind="stable")
     return np.split(order, np.cumsum(np.bincount(image_index, minlength=n_images))[:-1])

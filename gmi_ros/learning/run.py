@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.learning import checkpoint
+from gmi_ros.learning.calibration import Calibration
 from gmi_ros.learning.config import TrainingConfig, to_dict
 from gmi_ros.learning.devices import device_named
 from gmi_ros.learning.files import write_together
@@ -33,7 +34,10 @@ class Run(ABC):
     """One run. What is trained, and on what, is a subclass's.
 
     network: what is trained, with weight normalisation in place. fingerprint: of the data. n_batches: of an epoch.
+    calibration: that the weights are saved with.
     """
+
+    calibration = Calibration()
 
     def __init__(
         self,
@@ -150,7 +154,7 @@ class Run(ABC):
 
     def _save(self) -> None:
         result = self.result()
-        checkpoint.save(self.out_dir, self.state.network, result, self.card(result))
+        checkpoint.save(self.out_dir, self.state.network, result, self.card(result), self.calibration)
 
     def result(self) -> dict:
         """Of the best epoch so far."""

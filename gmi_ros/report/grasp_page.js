@@ -1,13 +1,10 @@
-"use strict";
 // What the page does: chooses an object and a grasp, puts its solids into the viewer, draws the map.
 
 const data = JSON.parse(document.getElementById("data").textContent);
-const element = id => document.getElementById(id);
 const viewer = new Viewer(element("view"));
 const metres = numbers => numbers.map(x => x * data.unit);
-const triples = numbers => Array.from({length: numbers.length / 3}, (_, i) => numbers.slice(3 * i, 3 * i + 3));
 const colours = data.fingers.map(c => c.map(x => x / 255));
-const OBJECT = [0.72, 0.66, 0.58], HAND = [0.75, 0.79, 0.86], TABLE = [0.24, 0.27, 0.33];
+const OBJECT = [0.72, 0.66, 0.58], TABLE = [0.24, 0.27, 0.33];
 const NAMES = {likely: "most likely grasp y*", peak: "peak", sample: "sample", known: "recorded success"};
 let scene = null, grasp = null;
 
@@ -21,34 +18,21 @@ function showScene(chosen) {
   viewer.put("table", table);
   const top = points.filter((_, i) => i % 3 === 2).reduce((a, b) => Math.max(a, b));
   const distance = Math.min(1, 0.52 + 1.2 * top);
-  viewer.look({azimuth: sideOf(scene.grasps[0]), elevation: 0.38, distance, target: [0, 0, 0.5 * top + 0.06]});
+  const azimuth = sideOf(triples(scene.grasps[0].contacts));
+  viewer.look({azimuth, elevation: 0.38, distance, target: [0, 0, 0.5 * top + 0.06]});
   element("picture").src = scene.picture;
   background.src = scene.density;
   element("grasps").replaceChildren(...scene.grasps.filter(g => g.label).map(g => button(g.label, () => showGrasp(g))));
-  pressed("scenes", data.scenes.indexOf(scene));
+  pressed(element("scenes"), data.scenes.indexOf(scene));
   showCloud();
   showFrame();
   showGrasp(scene.grasps[0]);
 }
 
-/** Azimuth [rad] from which the contacts lie apart: across the line from F3 to between F1 and F2. */
-function sideOf(chosen) {
-  const [a, b, c] = triples(chosen.contacts);
-  const line = minus(times(plus(a, b), 0.5), c);
-  return Math.atan2(line[0], -line[1]);
-}
-
 function showGrasp(chosen) {
   grasp = chosen;
   const contacts = triples(metres(grasp.contacts)), normals = triples(grasp.normals).map(unit);
-  const marks = new Solid();
-  contacts.forEach((p, i) => {
-    marks.capsule(p, p, 0.0055, colours[i]);
-    marks.arrow(p, normals[i], 0.045, 0.0018, colours[i]);
-    const q = contacts[(i + 1) % 3];
-    marks.turned(p, q, [[0, 0, 0.0009, 0], [1, 0, 0.0009, 0]], [0.95, 0.95, 0.95], 8);
-  });
-  viewer.put("marks", marks, 1, true);
+  viewer.put("marks", marksSolid(contacts, normals, colours), 1, true);
   showHand();
   const millimetres = grasp.residual.map(r => (r * data.unit * 1000).toFixed(1));
   const [spread, ...fingers] = grasp.joints;
@@ -56,15 +40,12 @@ function showGrasp(chosen) {
     `${scene.name} · ${NAMES[grasp.kind]}${grasp.kind === "peak" ? " " + grasp.label : ""}\n` +
     `fingertips ${millimetres.join(", ")} mm from the contacts (Eq. 7)\n` +
     `spread ${spread}°, fingers ${fingers.join("°, ")}°`;
-  pressed("grasps", scene.grasps.filter(g => g.label).indexOf(grasp));
+  pressed(element("grasps"), scene.grasps.filter(g => g.label).indexOf(grasp));
   drawMap();
 }
 
 function showHand() {
-  const hand = new Solid();
-  triples(metres(grasp.hand)).forEach((p, i, all) => {
-    if (i % 2) hand.capsule(all[i - 1], p, data.radii[(i - 1) / 2] * data.unit, HAND);
-  });
+  const hand = handSolid(triples(metres(grasp.hand)), metres(data.radii));
   viewer.put("hand", element("show-hand").checked ? hand : null, 0.55);
 }
 
@@ -81,11 +62,7 @@ function showCloud() {
 }
 
 function showFrame() {
-  const axes = new Solid(), m = scene.frame, origin = m.slice(0, 3).map(row => row[3]);
-  [[0.95, 0.3, 0.3], [0.3, 0.8, 0.4], [0.35, 0.55, 1]].forEach((colour, i) => {
-    axes.arrow(origin, m.slice(0, 3).map(row => row[i]), 0.09, 0.0014, colour);
-  });
-  viewer.put("frame", element("show-frame").checked ? axes : null);
+  viewer.put("frame", element("show-frame").checked ? axesSolid(scene.frame) : null);
 }
 
 // The map.
@@ -128,18 +105,6 @@ map.addEventListener("click", e => {
   showGrasp(scene.grasps.reduce((best, g) => away(g) < away(best) ? g : best));
 });
 
-function button(content, act) {
-  const made = document.createElement("button");
-  made.type = "button";
-  made.append(...[content].flat());
-  made.addEventListener("click", act);
-  return made;
-}
-
-function pressed(group, index) {
-  [...element(group).children].forEach((b, i) => b.setAttribute("aria-pressed", i === index));
-}
-
 element("scenes").append(...data.scenes.map(s => {
   const split = document.createElement("small");
   split.textContent = ` ${s.split}`;
@@ -148,11 +113,7 @@ element("scenes").append(...data.scenes.map(s => {
 element("show-hand").addEventListener("change", showHand);
 element("show-cloud").addEventListener("change", showCloud);
 element("show-frame").addEventListener("change", showFrame);
-element("fingers").append(...data.fingers.flatMap((c, i) => {
-  const dot = document.createElement("span");
-  dot.style.background = `rgb(${c.join(" ")})`;
-  return [dot, `F${i + 1}`];
-}));
+element("fingers").append(...fingerLegend(data.fingers));
 new ResizeObserver(drawMap).observe(map);
 if (!viewer.gl) element("told").textContent = "This browser has no WebGL 2: only the map and the pictures are shown.";
 showScene(data.scenes[0]);

@@ -1,12 +1,7 @@
 """One HTML page, complete in itself, in which the grasps of some views can be turned by mouse and by touch."""
 
-import base64
-import html
-import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -18,10 +13,10 @@ from gmi_ros.hand.barrett import BarrettHand
 from gmi_ros.hand.wrist import WristSolution
 from gmi_ros.report.draw import FINGER_COLOURS
 from gmi_ros.report.figures_data import KnownView
+from gmi_ros.report.html_page import compose, image_uri
 from gmi_ros.sim.objects import ObjectModel
 from gmi_ros.sim.shapes import corners
 
-_PARTS = ("grasp_page.html", "grasp_page.css", "grasp_viewer.js", "grasp_page.js")  # beside this file
 _UNIT = 1e4  # lengths are sent as whole tenths of a millimetre
 _MAP = 1000  # the map's sides are sent as 0 to this
 
@@ -52,18 +47,7 @@ def page(shown: Sequence[Shown], hand: BarrettHand, title: str) -> bytes:
     data = {"title": title, "unit": 1 / _UNIT, "map": _MAP, "fingers": FINGER_COLOURS}
     data["radii"] = _whole(hand.link_segments(np.zeros(4))[1] * _UNIT)
     data["scenes"] = [_scene(one, hand) for one in shown]
-    text, style, viewer, script = (Path(__file__).with_name(name).read_text(encoding="utf-8") for name in _PARTS)
-    # Nothing in the data can end the element that they stand in.
-    packed = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
-    for mark, content in (
-        ("{{title}}", html.escape(title)),
-        ("{{style}}", style),
-        ("{{viewer}}", viewer),
-        ("{{script}}", script),
-        ("{{data}}", packed),
-    ):
-        text = text.replace(mark, content)
-    return text.encode()
+    return compose("grasp_page.html", ["grasp_page.css"], ["grasp_page.js"], title, data)
 
 
 def _scene(shown: Shown, hand: BarrettHand) -> dict:
@@ -131,6 +115,4 @@ def _tinted(density: np.ndarray) -> Image.Image:
 
 
 def _uri(picture: Image.Image) -> str:
-    packed = io.BytesIO()
-    picture.convert("RGB").quantize(96).save(packed, "png", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(packed.getvalue()).decode()
+    return image_uri(picture.convert("RGB").quantize(96), "png", optimize=True)

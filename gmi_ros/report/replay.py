@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 from tqdm import tqdm
@@ -9,7 +10,7 @@ from tqdm import tqdm
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.frame import Frame
 from gmi_ros.core.settings import SynthesisSettings
-from gmi_ros.experience.bags import FrameSet, read_sets, set_to_frame
+from gmi_ros.experience.bags import FrameSet, Part, read_sets, set_to_frame
 from gmi_ros.experience.topics import TopicMap
 from gmi_ros.hand.barrett import BarrettHand
 from gmi_ros.learning.checkpoint import GraspModel
@@ -34,25 +35,34 @@ def replay(
     label: int = 0,
     pictures: bool = True,
     progress: bool = True,
+    part: Part = Part(),
+    problems: list[str] | None = None,
+    counts: Counter | None = None,
+    on_set: Callable[[int, FrameSet, Frame | None, Synthesis | None, dict], None] | None = None,
 ) -> dict:
     """Write `out`/grasps.jsonl, one line per set, and `out`/NNNNNN.png unless `pictures` is False.
 
     A line holds the stamps [ns] of rgb, depth, camera_info and mask, and the answer or the refusal; nothing in it
     depends on the clock, so that two replays give the same file.
 
+    Args:
+        problems, counts: told what is damaged and the messages read, as `read_sets` does it.
+        on_set: told of every set, as ReplayReport.add is.
+
     Returns:
-        frames, grasps, refused, reasons (refusals by name), unreadable messages, and the file's path.
+        frames, grasps, refused, reasons (refusals by name), unreadable messages, problems of the bag, the file's path.
 
     Raises:
-        GmiError: the bag's errors (what came before a damaged place is written), STORE_UNWRITABLE, BAD_REQUEST where
-            the bag holds no complete set.
+        GmiError: the bag's errors, STORE_UNWRITABLE, BAD_REQUEST where the bag holds no complete set.
     """
-    totals, reasons, counts = Counter(), Counter(), Counter()
+    totals, reasons, counts = Counter(), Counter(), Counter() if counts is None else counts
+    problems = [] if problems is None else problems
+    source = read_sets(bag, topics, slop_s, queue_size, counts, part, problems)
     try:
         out.mkdir(parents=True, exist_ok=True)
         with (
             open(out / LINES, "w", encoding="utf-8") as lines,
-            tqdm(read_sets(bag, topics, slop_s, queue_size, counts), disable=not progress, unit=" sets") as sets,
+            tqdm(source, disable=not progress, unit=" sets") as sets,
         ):
             for frame_set in sets:
                 frame, synthesis, data = _answer(frame_set, model, hand, settings, seed, label)
@@ -61,6 +71,8 @@ def replay(
                     title = f"set {totals['frames']}, stamp {frame.stamp_ns / 1e9:.3f} s, seed {seed}"
                     picture = draw_synthesis(frame, synthesis, hand, title, data["message"])
                     picture.save(out / f"{totals['frames']:06d}.png")
+                if on_set is not None:
+                    on_set(totals["frames"], frame_set, frame, synthesis, data)
                 totals.update(frames=1, grasps=len(data["grasps"]), refused=int(data["error_code"] != 0))
                 if data["error_code"]:
                     reasons[ErrorCode(data["error_code"]).name] += 1
@@ -69,7 +81,8 @@ def replay(
     if not totals["frames"]:
         read = ", ".join(f"{count} of {name}" for name, count in counts.items()) or "none"
         raise GmiError(
-            ErrorCode.BAD_REQUEST, f"{bag} holds no complete image set within {slop_s} s; messages read: {read}"
+            ErrorCode.BAD_REQUEST,
+            "; ".join([f"{bag} holds no complete image set within {slop_s} s; messages read: {read}", *problems]),
         )
     return {
         "frames": totals["frames"],
@@ -77,6 +90,7 @@ def replay(
         "refused": totals["refused"],
         "reasons": dict(reasons),
         "unreadable": counts["unreadable"],
+        "problems": problems,
         "file": str(out / LINES),
     }
 

@@ -39,11 +39,35 @@ def make_configuration(node: Node, settings: NodeSettings, synthesis: SynthesisS
     """
     given = None if settings.camera_pose == NO_POSE else pose_of("camera_pose", settings.camera_pose)
     torch.set_num_threads(synthesis.inference_threads)
-    folder = Path(settings.model).expanduser() if settings.model else _shipped_model()
+    weights = load_weights(settings, synthesis)
+    transforms = Transforms(node, settings.target_frame, given)
+    return Configuration(load_hand(settings.hand), weights.model, weights.folder, transforms)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Loaded and tried. folder: where they are from."""
+
+    model: GraspModel
+    folder: Path
+
+
+def folder_of(settings: NodeSettings) -> Path:
+    """Where the settings have the weights loaded from. Raises GmiError WEIGHTS_MISSING where the package has none."""
+    return Path(settings.model).expanduser() if settings.model else _shipped_model()
+
+
+def load_weights(settings: NodeSettings, synthesis: SynthesisSettings) -> Weights:
+    """Load the weights and try them once.
+
+    Raises:
+        GmiError: WEIGHTS_MISSING, WEIGHTS_DAMAGED, BAD_SETTING.
+    """
+    folder = folder_of(settings)
     model = load(folder, settings.device)
     # The first call takes longer than all that follow, and would find out about weights that do not fit.
     model.sample(np.zeros((64, 64, 5), np.float32), synthesis.n_samples, 1)
-    return Configuration(load_hand(settings.hand), model, folder, Transforms(node, settings.target_frame, given))
+    return Weights(model, folder)
 
 
 def bounded_motion(settings: NodeSettings, hand: BarrettHand) -> Motion:

@@ -4,9 +4,10 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.context import Context
 from rclpy.parameter import Parameter
@@ -19,13 +20,14 @@ from gmi_ros.core.version import version
 from gmi_ros.hand.barrett import load_hand
 from gmi_ros.ros import compat, diagnostics
 from gmi_ros.ros.answer import Answer, answer_request, request_settings
-from gmi_ros.ros.configuration import Configuration, bounded_motion, make_configuration
+from gmi_ros.ros.configuration import Configuration, Weights, bounded_motion, make_configuration
 from gmi_ros.ros.convert_outcome import code_name, outcome_message
 from gmi_ros.ros.execution import Execution
 from gmi_ros.ros.frame_source import FrameSource
 from gmi_ros.ros.health import report
 from gmi_ros.ros.lifecycle import ACTIVE, UNCONFIGURED, ManagedNode
 from gmi_ros.ros.node_main import run_node
+from gmi_ros.ros.new_weights import NewWeights
 from gmi_ros.ros.outputs import Outputs
 from gmi_ros.ros.parameters import LiveSettings
 from gmi_ros.ros.response import fill_answer, new_execution_id, refuse
@@ -54,11 +56,12 @@ class GraspSynthesizer(ManagedNode):
         super().__init__(
             "grasp_synthesizer", context=context, parameter_overrides=list(parameter_overrides or ()), **node_options
         )
+        self._configuration: Configuration | None = None
+        self._new_weights = NewWeights()
         self._live = LiveSettings(
             self, (NodeSettings, SynthesisSettings), self._why_fixed, self._check_settings, self._on_settings
         )
         self.statistics = diagnostics.Statistics()
-        self._configuration: Configuration | None = None
         self._source: FrameSource | None = None
         self._refusal = _not_active("it was not configured yet")
         self._sent: dict[str, Answer] = {}  # by execution_id, until its outcome is published
@@ -70,6 +73,8 @@ class GraspSynthesizer(ManagedNode):
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.create_timer(1.0, self._report, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self.create_service(Trigger, "~/cancel", self._on_cancel, callback_group=requests)
+        loads = MutuallyExclusiveCallbackGroup()
+        self.create_service(Trigger, "~/load_model", self._on_load_model, callback_group=loads)
         self.create_service(SynthesizeGrasp, "synthesize_grasp", self._on_request, callback_group=requests)
         compat.log_missing(self)
         if self.settings.autostart:
@@ -136,15 +141,41 @@ class GraspSynthesizer(ManagedNode):
         """Why a parameter that is read on configuring cannot be set now."""
         return "" if self.state == UNCONFIGURED else f"the node is {self.state}; deactivate it and clean it up first"
 
-    @staticmethod
-    def _check_settings(values: dict[type, Settings]) -> None:
+    def _check_settings(self, values: dict[type, Settings]) -> None:
         bounded_motion(values[NodeSettings], load_hand(values[NodeSettings].hand))
+        # Another folder: loaded here, in the thread that sets parameters, while requests are served with the old weights.
+        self._new_weights.prepare(values[NodeSettings], values[SynthesisSettings], self._configuration)
 
     def _on_settings(self) -> None:
         s = self.settings
+        self._take_weights(self._new_weights.prepared(s))
         self._execution.execution_timeout, self._execution.server_timeout = s.execution_timeout, s.server_timeout
         if self._source is not None:
             self._source.settings = s
+
+    def _on_load_model(self, _request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        """Load what the folder of parameter `model` holds now; in a thread of its own."""
+        try:
+            if self._configuration is None:
+                raise self._refusal
+            self._take_weights(self._new_weights.load(self.settings, self.synthesis_settings))
+        except GmiError as error:
+            self.get_logger().error(f"the weights at work stay: {error.code.name}: {error.message}")
+            response.message = f"the weights at work stay: {error.message}"
+            return response
+        made = self._configuration
+        response.success = made is not None
+        response.message = self._refusal.message if made is None else f"weights {made.model.hash} from {made.folder}"
+        return response
+
+    def _take_weights(self, new: Weights | None) -> None:
+        """Requests that begin from now on are served with these; those under way end with the old."""
+        made = self._configuration
+        if new is None or made is None:
+            return
+        self._configuration = replace(made, model=new.model, folder=new.folder)
+        self.statistics.count("weights_loaded")
+        self.get_logger().info(f"weights {new.model.hash} from {new.folder} instead of {made.model.hash}")
 
     # Requests.
 

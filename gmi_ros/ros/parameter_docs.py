@@ -8,7 +8,7 @@ from pathlib import Path
 from gmi_ros.core.settings import Settings, SynthesisSettings
 from gmi_ros.ros.bridge.mock_settings import MockCellSettings
 from gmi_ros.ros.bridge.settings import BridgeSettings
-from gmi_ros.ros.settings import NodeSettings, RecorderSettings
+from gmi_ros.ros.settings import BagReplaySettings, NodeSettings, RecorderSettings
 from gmi_ros.ros.sim_cell import SimCellSettings
 
 COLUMNS = ("parameter", "type", "default", "range", "unit", "running", "meaning")
@@ -88,6 +88,7 @@ SECTIONS = (
         MockCellSettings,
         AT_START,
     ),
+    Section("bag_replay", "A bag into a live graph: [your_bags.md](your_bags.md).", BagReplaySettings, AT_START),
 )
 
 

@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.resources import resource
-from gmi_ros.experience.topics import TRANSPORTS
-from gmi_ros.ros.cameras import Camera, CameraTopics, load_camera
+from gmi_ros.experience.topics import SUFFIXES, TRANSPORTS
+from gmi_ros.ros.bag_arguments import of_bag
+from gmi_ros.experience.cameras import Camera, CameraTopics, load_camera
 
 IMAGE_PROFILE = "config/fastdds.xml"
 RVIZ_CONFIG = "config/rviz/grasp.rviz"
 PACKAGE = "gmi_ros"
 SYNTHESIZER, RECORDER, SIM_CELL, RVIZ = "grasp_synthesizer", "experience_recorder", "sim_cell", "rviz2"
+BAG_REPLAY = "bag_replay"
 DEFAULT_CAMERA = "realsense"
 
 
@@ -37,7 +39,7 @@ ARGUMENTS = (
         "camera",
         "",
         "preset of topics and parameters: azure_kinect, kinect_v1, realsense, zed, or a YAML file of that form; "
-        f"empty = {DEFAULT_CAMERA}, or none where the topics of rgb, depth and camera_info are given (not with sim)",
+        f"empty = {DEFAULT_CAMERA}, or none with a bag or the topics of rgb, depth and camera_info (not with sim)",
     ),
     Argument("rgb_topic", "", "colour images; empty = the preset's (not with sim)"),
     Argument("depth_topic", "", "depth registered to them; empty = the preset's (not with sim)"),
@@ -52,6 +54,15 @@ ARGUMENTS = (
     Argument("depth_transport", "", "the same of the depth", ("", *TRANSPORTS["depth"])),
     Argument("mask_transport", "", "the same of the masks", ("", *TRANSPORTS["mask"])),
     Argument("sim", "false", "also start the simulated cell, feed from it and allow execution in it", _YES_NO),
+    Argument(
+        "bag",
+        "",
+        "also replay this rosbag2 (folder, .mcap or .db3) with its clock; topics that neither a preset nor an argument "
+        "names are found in it (not with sim)",
+    ),
+    Argument("bag_rate", "1.0", "how fast the bag is replayed, 1.0: as it was recorded"),
+    Argument("bag_loop", "false", "begin again at the end of the bag", _YES_NO),
+    Argument("bag_paused", "false", "begin paused: /bag_replay/pause with data: false goes on", _YES_NO),
     Argument("record", "true", "also start experience_recorder", _YES_NO),
     Argument("rviz", "false", "also start RViz with what the nodes show", _YES_NO),
     Argument("autostart", "true", "configure and activate grasp_synthesizer at once", _YES_NO),
@@ -123,6 +134,8 @@ def node_starts(values: Mapping[str, str]) -> list[NodeStart]:
 
     sim = values["sim"] == "true"
     camera = None if sim else _camera(values)
+    if values["bag"]:
+        values = of_bag(values, camera)
     remappings = () if sim else _camera_remappings(values, camera)
     # RViz first: where it is not installed, nothing has been started yet.
     starts = [_rviz(values, camera, remappings)] if values["rviz"] == "true" else []
@@ -134,6 +147,8 @@ def node_starts(values: Mapping[str, str]) -> list[NodeStart]:
         starts.append(_start(RECORDER, values, parameters, remappings, camera))
     if sim:
         starts.append(_start(SIM_CELL, values, {"hand": values["hand"]}))
+    if values["bag"]:
+        starts.append(_bag_replay(values))
     return starts
 
 
@@ -193,8 +208,25 @@ def use_image_profile() -> None:
         os.environ.setdefault(name, str(resource(IMAGE_PROFILE)))
 
 
+def _bag_replay(values: Mapping[str, str]) -> NodeStart:
+    try:
+        rate = float(values["bag_rate"])
+    except ValueError as error:
+        raise GmiError(ErrorCode.BAD_SETTING, f"bag_rate must be a number, got {values['bag_rate']!r}") from error
+    endings = {role: values.get(f"{role}_transport", "raw") for role in ("rgb", "depth", "camera_info", "mask")}
+    topics = [values[f"{role}_topic"] + SUFFIXES[transport] for role, transport in endings.items()]
+    parameters: dict[str, str | float | bool] = {"bag": values["bag"], "wait_for": " ".join(topics), "rate": rate}
+    for name, argument in (("loop", "bag_loop"), ("start_paused", "bag_paused")):
+        if values[argument] == "true":  # left out where it is the default, so that a params_file may say otherwise
+            parameters[name] = True
+    # On its own clock: it is the one who makes the time of the others.
+    return _start(BAG_REPLAY, {**values, "use_sim_time": "false"}, parameters)
+
+
 def _camera(values: Mapping[str, str]) -> Camera | None:
-    """The preset that is asked for; none where nobody named one and all that a camera publishes is given."""
+    """The preset that is asked for; none where nobody named one and all that a camera publishes is given, or a bag."""
+    if not values["camera"] and values["bag"]:
+        return None
     if not values["camera"] and all(values[n] for n in ("rgb_topic", "depth_topic", "camera_info_topic")):
         return None
     return load_camera(values["camera"] or DEFAULT_CAMERA)

@@ -5,7 +5,7 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 # Only the newest count, and each is taken at once; for more the middleware keeps buffers as large as the largest ever.
 INPUT_DEPTH = 2
 OUTCOMES_KEPT = 100  # a recorder that starts late gets this many
-OBSERVATIONS_KEPT = 20
+OBSERVATIONS_KEPT = 100  # as many as outcomes: an outcome that is taken up again has its observation
 
 
 def inputs(reliability: str) -> QoSProfile:

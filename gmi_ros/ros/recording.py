@@ -1,6 +1,5 @@
 """Recording topics into a rosbag2, byte for byte as the middleware brought them."""
 
-import importlib
 import signal
 import threading
 import time
@@ -10,8 +9,9 @@ from pathlib import Path
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
-from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.experience.bag_writer import BagWriter
+from gmi_ros.experience.topics import slashed
+from gmi_ros.ros.message_types import message_class
 from gmi_ros.ros.processes import use_image_profile
 from gmi_ros.ros.session import Session
 
@@ -53,7 +53,7 @@ def record(
     """
     use_image_profile()
     with Session("gmi_record") as session, _StopOnSignal() as stopped, BagWriter(out, storage, compress) as bag:
-        recorder = _Recorder(session.node, bag, [t if t.startswith("/") else f"/{t}" for t in topics])
+        recorder = _Recorder(session.node, bag, [slashed(t) for t in topics])
         end = float("inf") if duration_s is None else time.monotonic() + FIRST_MESSAGE_S
         begun = False
         while time.monotonic() < end and not stopped.is_set():
@@ -96,7 +96,7 @@ class _Recorder:
                 reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
                 durability=DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE,
             )
-            self._node.create_subscription(_message_class(kind), topic, self._writer(topic), qos, raw=True)
+            self._node.create_subscription(message_class(kind), topic, self._writer(topic), qos, raw=True)
             self.wanted.discard(topic)
             self.counts[topic] = 0
 
@@ -122,14 +122,3 @@ class _StopOnSignal:
     def __exit__(self, *_) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
-
-
-def _message_class(kind: str) -> type:
-    """The class of `package/msg/Name`."""
-    package, _, name = kind.partition("/msg/")
-    try:
-        return getattr(importlib.import_module(f"{package}.msg"), name)
-    except (ImportError, AttributeError) as error:
-        raise GmiError(
-            ErrorCode.BAD_REQUEST, f"cannot record {kind}: the package {package} is not installed here"
-        ) from error

@@ -23,6 +23,7 @@ CALLER, OPERATOR = "caller", "operator"
 EVERYBODYS = ("/parameter_events", "/rosout")  # every node publishes these
 _ACTION = "/_action/"
 _CALLED = ("gmi_ros/srv/", "std_srvs/srv/Trigger")  # types of what a caller calls at the synthesizer
+_OPERATORS = "/load_model"  # not for callers, whatever its type
 _ALIKE = 3  # looks at the graph, one after the other, that must be equal
 _LOOK_S, _PATIENCE_S = 0.5, 60.0  # between two looks; for all nodes to be there and the graph to settle
 
@@ -66,7 +67,8 @@ def policy(graph: Node, caller: Node, operator: Node) -> dict[str, Uses]:
     synthesizers = [uses for name, uses in found.items() if name.endswith(f"/{SYNTHESIZER}")]
     told = _union(uses.publishes for uses in found.values()) - set(EVERYBODYS)
     served = _union(uses.serves for uses in found.values())
-    asked = frozenset(name for uses in synthesizers for name in uses.serves if types[name].startswith(_CALLED))
+    offered = (name for uses in synthesizers for name in uses.serves if types[name].startswith(_CALLED))
+    asked = frozenset(name for name in offered if not name.endswith(_OPERATORS))
     heard = told - _union(uses.subscribes for uses in synthesizers)  # not the images
     named = {node: node.get_fully_qualified_name() for node in (caller, operator)}
     return {

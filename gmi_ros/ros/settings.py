@@ -38,7 +38,9 @@ class NodeSettings(InputSettings):
     device: str = setting(
         "auto", "what the network runs on; auto: cuda where there is one", choices=("auto", "cpu", "cuda")
     )
-    model: str = setting("", "folder of the network's weights; empty: the ones of this package")
+    model: str = setting(
+        "", "folder of the network's weights; empty: the ones of this package; a bad one is refused", live=True
+    )
     hand: str = setting("bh280", "model of the hand", choices=("bh262", "bh280", "bh282"))
     camera: str = setting("", "name of the camera, noted in observations and outcomes", live=True)
     max_age: float = setting(1.0, "oldest image set that is used, on the node's clock [s]", 0.0, 3600.0, live=True)
@@ -114,6 +116,24 @@ class StoreSettings(Settings):
 @dataclass(frozen=True)
 class RecorderSettings(InputSettings, StoreSettings):
     """Everything of experience_recorder; how images come in counts only where full frames are stored."""
+
+
+@dataclass(frozen=True)
+class BagReplaySettings(Settings):
+    """What is replayed, and how fast."""
+
+    bag: str = setting("", "the bag: a folder, .mcap or .db3")
+    topics: str = setting(
+        "", "topics to publish, apart by spaces; empty: all but what running nodes say themselves (grasps, logs)"
+    )
+    rate: float = setting(1.0, "how fast, 1: as it was recorded", 0.01, 100.0)
+    loop: bool = setting(False, "whether to begin again at the end")
+    start_paused: bool = setting(False, "whether to wait for ~/pause with data: false")
+    start: float = setting(0.0, "how much of the bag to skip [s]", 0.0, 1e9)
+    duration: float = setting(0.0, "how much of it to replay [s]; 0: all", 0.0, 1e9)
+    wait_for: str = setting("", "topics, apart by spaces, that must have a subscriber before the start")
+    wait: float = setting(20.0, "longest wait for these subscribers [s]", 0.0, 3600.0)
+    clock_rate: float = setting(100.0, "how often /clock is published, unless the bag has its own [Hz]", 1.0, 1000.0)
 
 
 def pose_of(name: str, numbers: tuple[float, ...]) -> np.ndarray:

@@ -13,7 +13,8 @@ from gmi_ros.core.resources import resource
 from gmi_ros.sim.composites import composite
 from gmi_ros.sim.shapes import Part, parts_of
 
-FILES = ("household", "different", "dev")  # config/objects/<file>.yaml: classes to train on, to test on, to choose by
+# config/objects/<file>.yaml: classes to train on, to test on, to choose by, to learn from records with.
+FILES = ("household", "different", "dev", "families")
 RANDOM = "random"  # the class of composites: no template
 _OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
 

@@ -12,24 +12,11 @@ from gmi_ros.cli.main import main
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory):
     """Folder of an untrained network whose guess is a grasp from above, varied by a few millimetres."""
-    import torch
-
-    from gmi_ros.hand.barrett import load_hand
     from gmi_ros.learning.checkpoint import save
-    from gmi_ros.learning.config import NetworkConfig
-    from gmi_ros.learning.networks import RCVAE
+    from tiny_network import tiny_network
 
-    hand, joints = load_hand(), np.array([0.0, 1.45, 1.45, 1.45])
-    tips, pads = hand.tips(joints), hand.pad_normals(joints)
-    object_from_palm = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]])
-    contacts = (tips - tips.mean(axis=0)) @ object_from_palm.T + [0.03, 0.0, 0.0]
-    network = RCVAE(NetworkConfig(channels=(2, 2, 2, 2, 2), hidden=8, latent=4), seed=1)
-    with torch.no_grad():
-        mean = np.concatenate([contacts, -pads @ object_from_palm.T]).ravel()
-        network.normaliser.grasp_mean.copy_(torch.from_numpy(mean))
-        network.normaliser.grasp_std.fill_(0.003)
     folder = tmp_path_factory.mktemp("weights") / "tiny"
-    save(folder, network, {}, "Untrained, for tests.")
+    save(folder, tiny_network(), {}, "Untrained, for tests.")
     return folder
 
 

@@ -1,56 +1,25 @@
 """`gmi replay`: one line and one picture per set, the same file each time, refusals counted."""
 
-import numpy as np
+import json
+import re
+
 import pytest
 from PIL import Image
-from rosbags.typesys import Stores, get_typestore
+from replay_bags import NAMES, write_bag
 
 from gmi_ros.experience.bag_writer import BagWriter
-
-STORE = get_typestore(Stores.ROS2_JAZZY)
-TYPES = STORE.types
-NAMES = {
-    "/rgb/image": "Image",
-    "/depth/image": "Image",
-    "/rgb/camera_info": "CameraInfo",
-    "/segmentation/mask": "Image",
-}
-
-
-def image(header, array, encoding):
-    step = array.nbytes // array.shape[0]
-    data = np.frombuffer(array.tobytes(), np.uint8)
-    return TYPES["sensor_msgs/msg/Image"](header, *array.shape[:2], encoding, 0, step, data)
-
-
-def messages(stamp_ns, with_object=True):
-    header = TYPES["std_msgs/msg/Header"](
-        TYPES["builtin_interfaces/msg/Time"](stamp_ns // 10**9, stamp_ns % 10**9), "camera_optical"
-    )
-    rgb = np.full((120, 160, 3), (120, 110, 100), np.uint8)
-    depth, mask = np.full((120, 160), 0.70, np.float32), np.zeros((120, 160), np.uint8)
-    box = np.s_[45:69, 70:82]
-    rgb[box], depth[box], mask[box] = (200, 40, 40), 0.60, 255 if with_object else 0
-    k = np.array([130.0, 0, 79.5, 0, 130.0, 59.5, 0, 0, 1])
-    roi = TYPES["sensor_msgs/msg/RegionOfInterest"](0, 0, 0, 0, False)
-    info = TYPES["sensor_msgs/msg/CameraInfo"](
-        header, 120, 160, "plumb_bob", np.zeros(5), k, np.eye(3).ravel(), np.zeros(12), 0, 0, roi
-    )
-    return image(header, rgb, "rgb8"), image(header, depth, "32FC1"), info, image(header, mask, "mono8")
 
 
 @pytest.fixture
 def bag(tmp_path):
     """Three sets, the second one without an object."""
-    path = tmp_path / "bag"
-    with BagWriter(path) as writer:
-        for topic, kind in NAMES.items():
-            writer.add_topic(topic, f"sensor_msgs/msg/{kind}")
-        for number in range(3):
-            stamp = 10**9 + number * 10**8
-            for (topic, kind), message in zip(NAMES.items(), messages(stamp, number != 1), strict=True):
-                writer.write(topic, bytes(STORE.serialize_cdr(message, f"sensor_msgs/msg/{kind}")), stamp)
-    return path
+    return write_bag(tmp_path / "bag")
+
+
+def report_data(out):
+    """What a report's page is made from."""
+    text = (out / "report.html").read_text(encoding="utf-8")
+    return json.loads(re.search(r'id="data">(.*?)</script>', text, re.S)[1])
 
 
 def test_a_replay_is_repeatable(bag, tiny_model, gmi, tmp_path):
@@ -59,10 +28,10 @@ def test_a_replay_is_repeatable(bag, tiny_model, gmi, tmp_path):
     assert status == 0 and data["frames"] == 3 and data["refused"] == 1 and data["grasps"] > 0
     assert data["reasons"] == {"MASK_EMPTY": 1}
     assert sorted(p.name for p in (tmp_path / "one").iterdir()) == [
-        "000000.png", "000001.png", "000002.png", "grasps.jsonl",
+        "000000.png", "000001.png", "000002.png", "grasps.jsonl", "report.html",
     ]  # fmt: skip
     assert Image.open(tmp_path / "one" / "000000.png").size[0] > 100
-    gmi(*common, "--out", tmp_path / "two", "--no-pictures")
+    gmi(*common, "--out", tmp_path / "two", "--no-pictures", "--no-report")
     assert (tmp_path / "one" / "grasps.jsonl").read_bytes() == (tmp_path / "two" / "grasps.jsonl").read_bytes()
     assert len(list((tmp_path / "two").iterdir())) == 1
 
@@ -79,3 +48,48 @@ def test_a_folder_that_cannot_be_made(bag, tiny_model, gmi, tmp_path):
     (tmp_path / "file").write_text("in the way")
     status, data, _ = gmi("replay", bag, "--model", tiny_model, "--out", tmp_path / "file" / "out", "--quiet")
     assert (status, data["error"]) == (1, "STORE_UNWRITABLE")
+
+
+def test_a_second_model_and_few_sets_for_the_report(bag, tiny_model, gmi, tmp_path):
+    common = ("replay", bag, "--model", tiny_model, "--inference-threads", 1, "--quiet", "--no-pictures")
+    status, data, _ = gmi(*common, "--out", tmp_path / "one", "--compare", tiny_model, "--report-sets", 2)
+    told = report_data(tmp_path / "one")
+    assert status == 0 and [shown["index"] for shown in told["shown"]] == [0, 2]
+    assert [m["name"] for m in told["models"]] == [str(tiny_model)] * 2 and told["answers"][0] == told["answers"][1]
+    assert told["messages"] == dict.fromkeys(NAMES, 3)
+
+
+@pytest.mark.parametrize("option", [("--report-sets", 2), ("--compare", "there")])
+def test_options_of_a_report_that_is_not_written(bag, tiny_model, gmi, tmp_path, option):
+    given = ("replay", bag, "--model", tiny_model, "--quiet", "--out", tmp_path / "out", "--no-report", *option)
+    status, data, _ = gmi(*given)
+    assert (status, data["error"]) == (2, "BAD_SETTING") and option[0] in data["message"]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_second_model_that_is_not_there(bag, tiny_model, gmi, tmp_path):
+    given = ("replay", bag, "--model", tiny_model, "--quiet", "--out", tmp_path / "out", "--compare", tmp_path / "none")
+    status, data, _ = gmi(*given)
+    assert (status, data["error"]) == (1, "WEIGHTS_MISSING") and str(tmp_path / "none") in data["message"]
+
+
+def test_a_bag_without_a_set_has_a_report_that_says_so(tiny_model, gmi, tmp_path):
+    with BagWriter(tmp_path / "bag") as writer:
+        for topic, kind in NAMES.items():
+            writer.add_topic(topic, f"sensor_msgs/msg/{kind}")
+    status, data, _ = gmi("replay", tmp_path / "bag", "--model", tiny_model, "--quiet", "--out", tmp_path / "out")
+    assert (status, data["error"]) == (1, "BAD_REQUEST")
+    told = report_data(tmp_path / "out")
+    assert told["notes"][-1] == f"The replay ended early: {data['message']}" and told["shown"] == []
+
+
+def test_both_storages_give_the_same_report(tiny_model, gmi, tmp_path):
+    told = []
+    for storage in ("mcap", "sqlite3"):
+        write_bag(tmp_path / storage, storage)
+        given = ("--model", tiny_model, "--inference-threads", 1, "--quiet", "--no-pictures")
+        gmi("replay", tmp_path / storage, *given, "--out", tmp_path / f"{storage}_out")
+        told.append(report_data(tmp_path / f"{storage}_out"))
+    for data in told:
+        del data["times"], data["bag"]
+    assert told[0] == told[1] and len(told[0]["shown"]) == 3

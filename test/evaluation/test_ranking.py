@@ -44,9 +44,9 @@ def test_grasps_are_tried_best_first_whoever_does_it(folder):
 
 def test_what_is_told_of_known_outcomes():
     views = [
-        Judged("a", np.array([0.9, 0.2]), np.array([True, False])),
-        Judged("b", np.array([0.8, 0.7, 0.1]), np.array([False, True, False])),
-        Judged("c", np.array([0.9]), np.array([True])),
+        Judged("a", np.array([0.9, 0.2]), np.array([True, False]), 0.0),
+        Judged("b", np.array([0.8, 0.7, 0.1]), np.array([False, True, False]), 0.0),
+        Judged("c", np.array([0.9]), np.array([True]), 0.0),
         None,
     ]
     told = summary(views)

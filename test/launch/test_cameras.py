@@ -8,7 +8,8 @@ import yaml
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.settings import SynthesisSettings
-from gmi_ros.ros import cameras, processes
+from gmi_ros.experience import cameras
+from gmi_ros.ros import processes
 from gmi_ros.ros.settings import InputSettings, NodeSettings
 
 

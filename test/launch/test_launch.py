@@ -128,3 +128,55 @@ def test_wrong_values_are_refused():
         started(rgb_transport="theora")
     with pytest.raises(GmiError, match="does not exist"):
         started(params_file="/no/such.yaml")
+
+
+BAG = LAUNCH.parents[1] / "test" / "data" / "sim_cell_bag"
+
+
+def test_a_bag_brings_its_topics_and_its_clock():
+    nodes = started(bag=str(BAG), bag_rate="2.5", bag_loop="true")
+    assert set(nodes) == {"grasp_synthesizer", "experience_recorder", "bag_replay"}
+    names = {"rgb/image", "depth/image", "rgb/camera_info", "segmentation/mask"}
+    assert dict(nodes["grasp_synthesizer"].remappings) == {name: f"/{name}" for name in names}
+    assert nodes["grasp_synthesizer"].parameters["use_sim_time"] is True
+    assert not {"allow_execution"} & set(nodes["grasp_synthesizer"].parameters)
+    replay = nodes["bag_replay"].parameters
+    assert replay["use_sim_time"] is False and replay["rate"] == 2.5 and replay["loop"] is True
+    assert replay["bag"] == str(BAG) and set(replay["wait_for"].split()) == {f"/{name}" for name in names}
+    assert "start_paused" not in replay
+
+
+def test_compressed_topics_of_a_bag_set_the_transports(tmp_path):
+    from gmi_ros.experience.bag_writer import BagWriter
+
+    compressed = "sensor_msgs/msg/CompressedImage"
+    with BagWriter(tmp_path / "bag") as bag:
+        bag.add_topic("/cam/color/image_raw/compressed", compressed)
+        bag.add_topic("/cam/depth/image/compressedDepth", compressed)
+        bag.add_topic("/cam/color/camera_info", "sensor_msgs/msg/CameraInfo")
+        bag.add_topic("/sam/mask", "sensor_msgs/msg/Image")
+    nodes = started(bag=str(tmp_path / "bag"))
+    start = nodes["grasp_synthesizer"]
+    assert dict(start.remappings)["rgb/image"] == "/cam/color/image_raw"
+    assert [start.parameters[f"{role}_transport"] for role in ("rgb", "depth", "mask")] == [
+        "compressed", "compressedDepth", "raw",
+    ]  # fmt: skip
+    assert "/cam/depth/image/compressedDepth" in nodes["bag_replay"].parameters["wait_for"].split()
+    with pytest.raises(GmiError, match="rgb_transport is raw, but the bag has /cam/color/image_raw/compressed"):
+        started(bag=str(tmp_path / "bag"), rgb_transport="raw")
+
+
+@pytest.mark.parametrize(
+    ("values", "code", "told"),
+    [
+        ({"bag": str(BAG), "sim": "true"}, ErrorCode.BAD_SETTING, "exclude each other"),
+        ({"bag": "/none"}, ErrorCode.FILE_NOT_FOUND, "no bag at /none"),
+        ({"bag": str(BAG), "camera": "realsense"}, ErrorCode.BAD_REQUEST, "/camera/camera/color/image_raw is not in"),
+        ({"bag": str(BAG), "mask_topic": "/sam"}, ErrorCode.BAD_REQUEST, "mask: /sam is not in the bag"),
+        ({"bag": str(BAG), "bag_rate": "fast"}, ErrorCode.BAD_SETTING, "bag_rate must be a number, got 'fast'"),
+    ],
+)
+def test_bags_that_do_not_fit_are_refused_before_anything_starts(values, code, told):
+    with pytest.raises(GmiError) as error:
+        processes.node_starts(values)
+    assert error.value.code == code and told in error.value.message

@@ -21,6 +21,11 @@ def find() -> str | None:
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
+def changed(before: np.ndarray, after: np.ndarray) -> float:
+    """Share of the pixels (h, w, 3) that are another colour."""
+    return float((np.abs(before.astype(int) - after).max(axis=-1) > 8).mean())
+
+
 class Browser:
     """One tab of a browser that is ended by `close`. complaints: what its console and its log said of trouble."""
 
@@ -149,8 +154,28 @@ class Browser:
         self.call("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
         self.settle()
 
+    def box(self, selector: str) -> tuple[float, float, float, float]:
+        """Left, top, width, height [px] of the first element that fits, brought into view."""
+        self.middle(selector)
+        box = f"document.querySelector('{selector}').getBoundingClientRect()"
+        return tuple(self.evaluate(f"(b => [b.x, b.y, b.width, b.height])({box})"))
+
+    def see(self, selector: str) -> np.ndarray:
+        """(h, w, 3) of the first element that fits."""
+        x, y, width, height = self.box(selector)
+        left, top = self.evaluate("[scrollX, scrollY]")
+        return self.screenshot((x + left, y + top, width, height))
+
+    def key(self, name: str, selector: str = "body") -> None:
+        """Press a key while this element has the focus."""
+        self.evaluate(
+            f"document.querySelector('{selector}').dispatchEvent(new KeyboardEvent('keydown', "
+            f"{{key: '{name}', bubbles: true, cancelable: true}}))"
+        )
+        self.settle()
+
     def screenshot(self, clip: tuple[float, float, float, float] | None = None) -> np.ndarray:
-        """(h, w, 3) of the tab, or of left, top, width, height of it [px]."""
+        """(h, w, 3) of the tab, or of left, top, width, height of the page [px]."""
         params = {} if clip is None else {"clip": dict(zip(("x", "y", "width", "height"), clip), scale=1)}
         shot = base64.b64decode(self.call("Page.captureScreenshot", format="png", **params)["data"])
         return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB"))

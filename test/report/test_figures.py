@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import browser
+from browser import changed
 from gmi_ros.core import poses
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.evaluation.draws import Draws, Touches
@@ -246,16 +246,6 @@ def test_the_page_s_contacts_and_hand_are_those_of_eq_7(made_page, instance, gra
     assert -20 <= heights.min() <= 20
 
 
-@pytest.fixture(scope="module")
-def tab(made_page, tmp_path_factory):
-    program = browser.find()
-    if program is None:
-        pytest.skip(f"no browser here: none of {', '.join(browser.NAMES)}")
-    opened = browser.Browser(program, tmp_path_factory.mktemp("profile"))
-    yield opened
-    opened.close()
-
-
 @pytest.fixture
 def view(tab, made_page):
     """The tab with the page freshly opened, and a function that looks at the viewer."""
@@ -264,11 +254,6 @@ def view(tab, made_page):
         "(b => [b.x, b.y, b.width, b.height])(document.querySelector('#view').getBoundingClientRect())"
     )
     return lambda: tab.screenshot((x + w / 4, y + h / 4, w / 2, h / 2)).astype(int)
-
-
-def changed(before: np.ndarray, after: np.ndarray) -> float:
-    """Share of the pixels that are another colour."""
-    return float((np.abs(before - after).max(axis=-1) > 8).mean())
 
 
 def test_dragging_wheel_and_keys_turn_and_zoom_the_grasp(tab, view):

@@ -1,11 +1,13 @@
 """Presets of cameras: where their drivers publish, and the parameters that suit them.
 
 A preset is a ROS parameter file (config/cameras/*.yaml): the part for grasp_synthesizer is handed to that node as it
-is, the part `camera_topics` says what the inputs are remapped to. Imports neither rclpy nor messages.
+is, the part `camera_topics` says what the inputs are remapped to. Replays take both too.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -33,6 +35,7 @@ class Camera:
 
     path: Path
     topics: CameraTopics
+    parameters: Mapping[str, Any]  # of grasp_synthesizer, by name; what else they are is the node's to judge
 
 
 def names() -> list[str]:
@@ -59,16 +62,24 @@ def load_camera(name_or_file: str) -> Camera:
             f"camera must be one of {', '.join(names())}, or a YAML file (with a / or ending in .yaml), "
             f"got {name_or_file!r}",
         )
-    return Camera(path, _topics(path))
+    content = _content(path)
+    return Camera(path, _topics(path, content), _part(content, "/**/grasp_synthesizer") or {})
 
 
-def _topics(path: Path) -> CameraTopics:
+def _content(path: Path) -> Any:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise GmiError(ErrorCode.BAD_SETTING, f"{path} is no camera preset: {error}") from error
-    part = content.get(_TOPICS) if isinstance(content, dict) else None
-    given = part.get("ros__parameters") if isinstance(part, dict) else None
+
+
+def _part(content: Any, node: str) -> Any:
+    part = content.get(node) if isinstance(content, dict) else None
+    return part.get("ros__parameters") if isinstance(part, dict) else None
+
+
+def _topics(path: Path, content: Any) -> CameraTopics:
+    given = _part(content, _TOPICS)
     valid = [f.name for f in fields(CameraTopics)]
     if not isinstance(given, dict) or not {"rgb", "depth", "camera_info"} <= set(given) <= set(valid):
         raise GmiError(

@@ -1,0 +1,214 @@
+"""Learning from records: going on with trained weights on what executed grasps came to, and what that did to them."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.evaluation.dataset import load_grasp_data
+from gmi_ros.evaluation.intervals import by_object
+from gmi_ros.evaluation.judged import load_judged
+from gmi_ros.evaluation.likelihood import likelihood
+from gmi_ros.evaluation.weights import COMPARISON, FILES
+from gmi_ros.experience.episode import Episode
+from gmi_ros.experience.store import Store
+from gmi_ros.learning import checkpoint
+from gmi_ros.learning.config import EVALUATOR, TrainingConfig
+from gmi_ros.learning.dataset import GraspData
+from gmi_ros.learning.evaluator_tuning import judged_summary, losses, probabilities, tune_evaluator
+from gmi_ros.learning.files import write_together
+from gmi_ros.learning.generator_tuning import tune_generator
+from gmi_ros.learning.judged import JudgedData
+from gmi_ros.learning.spec import HELD
+from gmi_ros.learning.tuning import EVALUATOR_TUNING, GENERATOR_TUNING, Mixture
+from gmi_ros.sim.objects import ObjectModel
+
+GENERATOR = "generator"
+NETWORKS = (EVALUATOR, GENERATOR)
+REPLAY = ("data/train.db.zst", "data/composites/random_500.db.zst", "data/composites/random_1000.db.zst")
+CHECK = ("data/dev.db.zst",)  # old records that no weights were trained on
+TOLERANCE = {EVALUATOR: 0.01, GENERATOR: 0.3}  # most that the loss on old data may rise [nats a trial, a grasp]
+_FEWEST_OBJECTS = 5  # from which on objects are held out, and not images
+_FEWEST = 10  # records to learn from, or successes for the generator
+_WITHIN = np.radians(75)  # of the generator's replayed data, as the shipped one was trained
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What is gone on with, on what, and how.
+
+    folder: of the weights. experience: stores of new records. replay, check: stores of old ones, to be replayed and to see
+    whether anything was forgotten. networks: which of NETWORKS. replayed: images of the old data at most; 0: all.
+    """
+
+    folder: Path
+    experience: tuple[Path, ...]
+    replay: tuple[Path, ...]
+    check: tuple[Path, ...]
+    networks: tuple[str, ...] = NETWORKS
+    mixture: Mixture = Mixture()
+    evaluator: TrainingConfig = EVALUATOR_TUNING
+    generator: TrainingConfig = GENERATOR_TUNING
+    replayed: int = 2000
+    meshes: tuple[ObjectModel, ...] = ()  # a user's own, of simulated records
+
+
+def fine_tune(
+    wanted: Tuning,
+    out: Path,
+    cache: Path | None = None,
+    workers: int = 2,
+    resume: bool = True,
+    progress: bool = True,
+) -> dict:
+    """Go on with the networks of a folder, and compare before and after on records that were held out.
+
+    `out` becomes a whole model folder, with comparison.json beside the weights; ended anywhere, the same call goes on.
+
+    Returns:
+        The comparison: from_hash, to_hash, records (new ones to learn from, held out, held back by `held_out_by`), share, and for
+        each network `new` and `old` with `before`, `after`, `change` of the loss and its ci95; worse: what got worse, one
+        sentence each.
+
+    Raises:
+        GmiError: BAD_REQUEST where there are too few records, or some of a test split; the stores' and folders' errors.
+    """
+    before = checkpoint.load(wanted.folder)
+    networks = [n for n in wanted.networks if n != EVALUATOR or before.evaluator is not None]
+    if not networks:
+        raise GmiError(ErrorCode.BAD_REQUEST, f"{wanted.folder} has no evaluator to go on with; choose the generator")
+    held_out, by = _split(wanted)
+
+    def load(read: Callable, stores: Sequence[Path], **more):
+        return read(stores, workers, progress, wanted.meshes, cache=cache, **more)
+
+    found: dict = {"records": {"held_out_by": by}, "share": wanted.mixture.share}
+    pairs = {name: out / name if name == EVALUATOR else out for name in networks}
+    for name in NETWORKS:
+        if name not in networks:
+            _copy(wanted.folder, out, name)
+    if EVALUATOR in networks:
+        new, rest = (load(load_judged, wanted.experience, keep=kept) for kept in _sides(held_out))
+        old = load(load_judged, wanted.replay, most_images=wanted.replayed)
+        check = load(load_judged, wanted.check, most_images=wanted.replayed)
+        tune_evaluator(
+            wanted.evaluator,
+            wanted.mixture,
+            wanted.folder / EVALUATOR,
+            new,
+            old,
+            rest,
+            check,
+            pairs[EVALUATOR],
+            resume,
+            progress,
+        )
+        found["records"] |= {"trials": len(new), "trials_held_out": len(rest)}
+        ends = [
+            checkpoint.load_network(f, (EVALUATOR,))[0].eval() for f in (wanted.folder / EVALUATOR, out / EVALUATOR)
+        ]
+        found[EVALUATOR] = {"new": _judged(ends, rest), "old": _judged(ends, check)}
+    if GENERATOR in networks:
+        new, rest = (load(load_grasp_data, wanted.experience, keep=kept) for kept in _sides(held_out))
+        old = load(load_grasp_data, wanted.replay, most_images=wanted.replayed, within=_WITHIN)
+        check = load(load_grasp_data, wanted.check, most_images=wanted.replayed)
+        tune_generator(
+            wanted.generator, wanted.mixture, wanted.folder, new, old, rest, check, pairs[GENERATOR], resume, progress
+        )
+        found["records"] |= {"successes": len(new), "successes_held_out": len(rest)}
+        ends = [checkpoint.load_network(f)[0].eval() for f in (wanted.folder, out)]
+        found[GENERATOR] = {"new": _likely(ends, rest), "old": _likely(ends, check)}
+    found |= {"from_hash": before.hash, "to_hash": checkpoint.load(out).hash, "worse": _worse(found)}
+    write_together(out, {COMPARISON: (json.dumps(found, indent=2) + "\n").encode()})
+    return found
+
+
+def _split(wanted: Tuning) -> tuple[frozenset[str], str]:
+    """Which objects or images are held out, and which of both they are."""
+    names: dict[str, str] = {}
+    for path in wanted.experience:
+        with Store(path) as store:
+            names |= {e.observation_id: e.object_name for e in store.episodes()}
+    objects = sorted(set(names.values()) - {""})
+    by_object = len(objects) >= _FEWEST_OBJECTS and "" not in names.values()
+    groups = objects if by_object else sorted(names)
+    if len(names) < _FEWEST:
+        listed = ", ".join(map(str, wanted.experience))
+        raise GmiError(ErrorCode.BAD_REQUEST, f"{len(names)} records in {listed}: at least {_FEWEST} are needed")
+    order = np.random.default_rng(wanted.evaluator.seed).permutation(len(groups))
+    n = max(1, round(wanted.evaluator.validation_fraction * len(groups)))
+    return frozenset(groups[i] for i in order[:n]), "object" if by_object else "image"
+
+
+def _sides(held_out: frozenset[str]) -> tuple[Callable[[Episode], bool], Callable[[Episode], bool]]:
+    """To learn from, and held out."""
+
+    def out(episode: Episode) -> bool:
+        return episode.object_name in held_out or episode.observation_id in held_out
+
+    return lambda episode: not out(episode), out
+
+
+def _copy(folder: Path, out: Path, name: str) -> None:
+    """What is not gone on with stays as it is."""
+    source, target = (folder / name, out / name) if name == EVALUATOR else (folder, out)
+    if source.is_dir():
+        write_together(target, {f: (source / f).read_bytes() for f in FILES if (source / f).is_file()})
+
+
+def _judged(ends: list, data: JudgedData) -> dict:
+    told = [probabilities(network, data)[:, HELD] for network in ends]
+    before, after = (judged_summary(p, data.held) for p in told)
+    return {"before": before, "after": after} | _change(*(losses(p, data.held) for p in told), data.object_id)
+
+
+def _likely(ends: list, data: GraspData) -> dict:
+    nll = [likelihood(network, data, progress=False).nll for network in ends]
+    before, after = ({"n": len(n), "nll": float(n.mean())} for n in nll)
+    return {"before": before, "after": after} | _change(*nll, data.object_id)
+
+
+def _change(before: np.ndarray, after: np.ndarray, object_id: np.ndarray) -> dict:
+    """Mean paired change of the loss [nats] and its 95 % interval; of one object's grasps only the mean counts."""
+    groups = object_id if len(np.unique(object_id)) > 1 else np.arange(len(before))
+    groups = np.unique(groups, return_inverse=True)[1]
+    return {"change": float((after - before).mean()), "ci95": by_object(after - before, groups)}
+
+
+def _worse(found: dict) -> list[str]:
+    """What got worse: on new records at all, on old ones by more than the tolerance."""
+    told = []
+    for name in NETWORKS:
+        for side, most in (("new", 0.0), ("old", TOLERANCE[name])):
+            line = found.get(name, {}).get(side)
+            if line is not None and not line["change"] <= most:
+                told.append(
+                    f"the {name} lost {line['change']:.3f} nats on {side} records that were held out "
+                    f"({line['before']['nll']:.3f} before, {line['after']['nll']:.3f} after; at most {most:g} is accepted)"
+                )
+    return told
+
+
+def table(found: dict) -> str:
+    """The comparison as lines for a person."""
+    rows = [("network", "records", "n", "loss before", "after", "change", "95 % interval", "AUC", "ECE")]
+    for name in NETWORKS:
+        for side in ("new", "old") if name in found else ():
+            line = found[name][side]
+            before, after = line["before"], line["after"]
+            more = [
+                "-" if before.get(key) is None else f"{before[key]:.3f} -> {after[key]:.3f}" for key in ("auc", "ece")
+            ]
+            low, high = line["ci95"]
+            numbers = (
+                f"{before['nll']:.3f}",
+                f"{after['nll']:.3f}",
+                f"{line['change']:+.3f}",
+                f"{low:+.3f} to {high:+.3f}",
+            )
+            rows.append((name, side, str(before["n"]), *numbers, *more))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)

@@ -1,0 +1,141 @@
+"""Going on with trained networks: the mixture is as stated, new things are learned, old ones are not forgotten."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.learning import checkpoint
+from gmi_ros.learning.calibration import Calibration
+from gmi_ros.learning.config import EVALUATOR, TrainingConfig
+from gmi_ros.learning.evaluator_training import train_evaluator
+from gmi_ros.learning.evaluator_tuning import judged_summary, losses, probabilities, tune_evaluator, with_shares
+from gmi_ros.learning.generator_tuning import tune_generator
+from gmi_ros.learning.run import learning_rate
+from gmi_ros.learning.spec import HELD, SHARE
+from gmi_ros.learning.training import train
+from gmi_ros.learning.tuning import Mixture
+from learning_toy import TINY as TINY_GENERATOR
+from learning_toy import toy_data
+from test_evaluator import CONFIG, toy_trials
+
+TUNED = replace(CONFIG, max_epochs=3, patience=3, learning_rate=3e-3, cooldown=1.0)
+MIXTURE = Mixture(share=0.5, batches=12)
+CALIBRATION = Calibration(0.8, 0.2, -0.1)
+
+
+def empty_trials(n_images=30, seed=5):
+    """As toy_trials, but nothing that is seen belongs to the object, and nothing holds."""
+    data = toy_trials(n_images, seed=seed)
+    nothing, unknown = np.zeros_like(data.held), np.full(len(data), np.nan, np.float32)
+    return replace(data, mask=np.zeros_like(data.mask), held=nothing, share=unknown)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("before") / EVALUATOR
+    train_evaluator(replace(CONFIG, max_epochs=6), toy_trials(40), folder, progress=False)
+    network, _ = checkpoint.load_network(folder, (EVALUATOR,))
+    metrics, card = (json.loads((folder / checkpoint.METRICS).read_text()), (folder / checkpoint.CARD).read_text())
+    checkpoint.save(folder, network, metrics, card, CALIBRATION)
+    return folder
+
+
+def tune(folder, out, mixture=MIXTURE, **changes):
+    given = replace(TUNED, **changes)
+    held_out, check = empty_trials(12, 6), toy_trials(12, seed=8)
+    return tune_evaluator(given, mixture, folder, empty_trials(), toy_trials(), held_out, check, out, progress=False)
+
+
+@pytest.fixture(scope="module")
+def tuned(trained, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("after") / EVALUATOR
+    return folder, tune(trained, folder)
+
+
+def loss(folder, data):
+    network = checkpoint.load_network(folder, (EVALUATOR,))[0].eval()
+    return losses(probabilities(network, data)[:, HELD], data.held).mean()
+
+
+def test_new_things_are_learned_and_old_ones_not_forgotten(trained, tuned):
+    new, old = empty_trials(20, 9), toy_trials(20, seed=10)
+    assert loss(tuned[0], new) < loss(trained, new) / 3
+    assert loss(tuned[0], old) < loss(trained, old) + 0.1
+    card = (tuned[0] / checkpoint.CARD).read_text()
+    assert "50 % of every minibatch" in card and "32, 16 of them new" in card
+
+
+def test_its_calibration_goes_with_it(tuned):
+    assert checkpoint.load_evaluator(tuned[0]).calibration == CALIBRATION
+
+
+def test_with_less_replay_more_is_forgotten(trained, tuned, tmp_path):
+    tune(trained, tmp_path, Mixture(share=0.95, batches=MIXTURE.batches))
+    old = toy_trials(20, seed=10)
+    assert loss(tmp_path, old) > loss(tuned[0], old)
+
+
+def test_an_ended_run_goes_on_to_the_same_bits_and_no_other_goes_on_in_its_place(trained, tuned, tmp_path):
+    class Ended(Exception):
+        pass
+
+    def end(*_):
+        if (tmp_path / "log.csv").exists():
+            raise Ended
+
+    with pytest.MonkeyPatch.context() as patch:  # ended in the second epoch
+        patch.setattr("gmi_ros.learning.run.learning_rate", lambda *given: end() or learning_rate(*given))
+        with pytest.raises(Ended):
+            tune(trained, tmp_path)
+    assert len((tmp_path / "log.csv").read_text().splitlines()) == 2
+    result = tune(trained, tmp_path)
+    assert (tuned[0] / checkpoint.WEIGHTS).read_bytes() == (tmp_path / checkpoint.WEIGHTS).read_bytes()
+    assert {**result, "seconds": 0} == {**tuned[1], "seconds": 0}
+    with pytest.raises(GmiError, match="other data"):
+        tune(trained, tmp_path, Mixture(share=0.4, batches=MIXTURE.batches))
+
+
+def test_what_the_old_network_says_of_errors_of_the_wrist_is_kept_as_target(trained):
+    network, data = checkpoint.load_network(trained, (EVALUATOR,))[0], toy_trials(10, seed=3)
+    given = with_shares(data, network)
+    known = np.isfinite(data.share)
+    assert 0 < known.sum() < len(data) and (given.share[known] == data.share[known]).all()
+    np.testing.assert_allclose(given.share[~known], probabilities(network, data)[~known, SHARE], atol=1e-6)
+
+
+def test_losses_and_their_summary():
+    told, held = np.array([0.9, 0.2, 0.5]), np.array([True, False, True])
+    np.testing.assert_allclose(losses(told, held), -np.log([0.9, 0.8, 0.5]))
+    found = judged_summary(told, held)
+    assert found["n"] == 3 and found["auc"] == 1.0 and found["nll"] == pytest.approx(0.3406, abs=1e-3)
+    assert judged_summary(told, np.ones(3, bool))["auc"] is None
+
+
+def test_the_generator_learns_new_grasps_and_keeps_the_old(tmp_path):
+    old, new = toy_data(seed=1), toy_data(seed=2)
+    new = replace(new, grasps=new.grasps + 0.2)
+    config = TrainingConfig(model="cvae", network=TINY_GENERATOR, batch_size=16, max_epochs=1, device="cpu")
+    train(config, old, tmp_path / "before", progress=False)
+    tuning = replace(config, learning_rate=1e-2, max_epochs=2, patience=2)
+    result = tune_generator(
+        tuning, MIXTURE, tmp_path / "before", new, old, new, old, tmp_path / "after", progress=False
+    )
+    assert result["n_train"] == len(new) and result["n_replay"] == len(old)
+    before, after = (checkpoint.load_network(tmp_path / name)[0] for name in ("before", "after"))
+    assert (before.normaliser.grasp_mean == after.normaliser.grasp_mean).all()
+    lines = (tmp_path / "after" / "log.csv").read_text().splitlines()[1:]
+    assert float(lines[-1].split(",")[3]) < float(lines[0].split(",")[3])
+
+
+@pytest.mark.parametrize(("n", "share", "new"), [(10, 0.3, 3), (10, 0.05, 1), (2, 0.95, 1), (64, 0.5, 32)])
+def test_the_mixture_counts(n, share, new):
+    assert Mixture(share=share).new_of(n) == new
+
+
+def test_a_mixture_out_of_its_bounds_is_refused():
+    with pytest.raises(GmiError, match=r"share must be in \[0.05, 0.95\], got 1.0") as refused:
+        Mixture(share=1.0)
+    assert refused.value.code == ErrorCode.BAD_SETTING
