@@ -20,13 +20,13 @@ HELD = {"opening", "pregrasp", "approach", "closing", "squeeze", "lift", "hold",
 # open, close; of an arm: behind the pre-grasp, pre-grasp, grasp, lift; of poses all on the way to the grasp are one.
 FAULTS = [
     (PLAIN, "hand", "finger_stuck", 2, {"finger_blocked"}, FAILED),
-    (PLAIN, "hand", "silent_5s", 2, {"hand_silent"}, LOST),
     (PLAIN, "arm", "aborted", 1, {"arm_missed"}, FAILED),
     (TRAJECTORY, "hand", "rejected", 2, {"goal_rejected"}, FAILED),
     (TRAJECTORY, "hand", "aborted", 1, {"goal_aborted"}, FAILED),
     (TRAJECTORY, "arm", "silent_5s", 2, {"arm_silent"}, LOST),
 ]
 MORE = [
+    (PLAIN, "hand", "silent_5s", 2, {"hand_silent"}, LOST),
     (PLAIN, "hand", "not_initialised", 0, {"hand_does_not_move", "finger_blocked", "spread_blocked"}, FAILED),
     (PLAIN, "hand", "rejected", 1, {"hand_does_not_move", "finger_blocked"}, FAILED),
     (PLAIN, "arm", "silent_5s", 1, {"arm_silent"}, LOST),
