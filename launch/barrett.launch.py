@@ -31,7 +31,7 @@ def start_nodes(context: LaunchContext) -> list[Node]:
             namespace=start.namespace or None,
             parameters=[*start.parameter_files, dict(start.parameters)],
             remappings=list(start.remappings),
-            arguments=["--ros-args", "--log-level", start.log_level],
+            arguments=[*start.arguments, "--ros-args", "--log-level", start.log_level],
             output="screen",
         )
         for start in bridge_starts(values)

@@ -9,7 +9,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -62,20 +62,17 @@ def calibrate(folder: Path, judged: Sequence[Judged], out: Path) -> dict:
         views, grasps, the calibration, and before and after: ece and ece_best (ranking.summary) of these grasps.
 
     Raises:
-        GmiError: as fitted, checkpoint.load and files.write_together.
+        GmiError: as fitted, checkpoint.load and files.write_together; WEIGHTS_DAMAGED for lost metrics or card.
     """
+    metrics, card = _told_before(folder / EVALUATOR)
     found = fitted(judged)
-    after = [
-        Judged(v.object_name, _with_mean(found, v), v.held, v.mean_logit)
-        for v in judged
-    ]  # fmt: skip
+    after = [replace(v, probability=found(v.probability, v.mean_logit)) for v in judged]
     network, _ = checkpoint.load_network(folder / EVALUATOR, (EVALUATOR,))
     whole = found.after(checkpoint.load_evaluator(folder / EVALUATOR).calibration)
     told = {"views": len(judged), "grasps": sum(len(v.held) for v in judged), "calibration": asdict(whole)}
     for name, views in (("before", judged), ("after", after)):
-        told[name] = {key: summary(views)[key] for key in ("ece", "ece_best", "auc")}
-    metrics = json.loads((folder / EVALUATOR / checkpoint.METRICS).read_text())
-    card = (folder / EVALUATOR / checkpoint.CARD).read_text().split("\nCalibrated")[0]
+        ranked = summary(views)
+        told[name] = {key: ranked[key] for key in ("ece", "ece_best", "auc")}
     line = (
         f"\nCalibrated on {told['grasps']} filtered grasps of {len(judged)} free views of `{SPLIT}`: logits times "
         f"{whole.slope:.3f}, plus {whole.shared:.3f} times the frame's mean logit, {whole.offset:+.3f}.\n"
@@ -84,11 +81,14 @@ def calibrate(folder: Path, judged: Sequence[Judged], out: Path) -> dict:
     return told
 
 
-def _with_mean(calibration: Calibration, view: Judged) -> np.ndarray:
-    """As Calibration's call, with the mean of all the frame's grasps where only some were tried."""
-    return expit(
-        calibration.slope * logits(view.probability) + calibration.shared * view.mean_logit + calibration.offset
-    )
+def _told_before(folder: Path) -> tuple[dict, str]:
+    """The metrics and the card of an evaluator, without an earlier calibration's line."""
+    try:
+        metrics = json.loads((folder / checkpoint.METRICS).read_text(encoding="utf-8"))
+        card = (folder / checkpoint.CARD).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise GmiError(ErrorCode.WEIGHTS_DAMAGED, f"{folder} is not whole: {error}") from error
+    return metrics, card.split("\nCalibrated")[0]
 
 
 def main(argv: Sequence[str] | None = None) -> None:

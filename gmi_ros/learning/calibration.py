@@ -36,12 +36,16 @@ class Calibration:
                 f"a calibration needs a finite slope above 0, shared of at least 0 and an offset, got {numbers}",
             )
 
-    def __call__(self, probability: np.ndarray) -> np.ndarray:
-        """The probability (n,) that each of a frame's grasps holds, from what the evaluator says of them (n,)."""
+    def __call__(self, probability: np.ndarray, mean_logit: float | None = None) -> np.ndarray:
+        """The probability (n,) that each of a frame's grasps holds, from what the evaluator says of them (n,).
+
+        mean_logit: of all the frame's grasps, where these are only some of them.
+        """
         if self == Calibration() or not len(probability):
             return probability
         own = logits(probability)
-        return expit(self.slope * own + self.shared * own.mean() + self.offset)
+        mean = own.mean() if mean_logit is None else mean_logit
+        return expit(self.slope * own + self.shared * mean + self.offset)
 
     def after(self, first: "Calibration") -> "Calibration":
         """The calibration that does what `first` does and then this one."""

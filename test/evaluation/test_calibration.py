@@ -88,6 +88,20 @@ def test_a_damaged_calibration_is_named(tmp_path, wrong):
         checkpoint.load_evaluator(tmp_path / EVALUATOR)
 
 
+def test_some_of_a_frame_are_told_as_all_of_it_would_be():
+    told, calibration = np.random.default_rng(8).uniform(0.05, 0.95, 30), Calibration(0.7, 0.4, -0.1)
+    some = calibration(told[:5], float(logits(told).mean()))
+    assert some == pytest.approx(calibration(told)[:5], rel=1e-12)
+
+
+def test_a_folder_without_its_metrics_is_named(tmp_path):
+    model = tmp_path / "model"
+    shutil.copytree(resource(SHIPPED), model)
+    (model / EVALUATOR / checkpoint.METRICS).unlink()
+    with pytest.raises(GmiError, match="is not whole.*metrics.json"):
+        calibrate(model, views_of(Calibration(), 20, 1), tmp_path / "out")
+
+
 def test_wrong_options_and_folders(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["--instances", "0", "--out", str(tmp_path)])
