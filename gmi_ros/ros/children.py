@@ -123,7 +123,7 @@ def node_command(node: NodeStart) -> list[str]:
         GmiError: BAD_SETTING where the other package's executable is not to be found.
     """
     if node.package == PACKAGE:
-        command = [sys.executable, "-m", "gmi_ros.ros.start_node", node.name]
+        command = [sys.executable, "-m", "gmi_ros.ros.start_node", node.module]
     elif (found := shutil.which(node.name)) is not None:
         command = [found]
     else:

@@ -82,7 +82,8 @@ ARGUMENTS = (
 class NodeStart:
     """One node to start: its executable and name, parameter files (in order), parameters over them, remappings.
 
-    package: whose executable it is. arguments: what stands before `--ros-args`.
+    package: whose executable it is. folder: of the node's module, below gmi_ros.ros. arguments: what stands before
+    `--ros-args`.
     """
 
     name: str
@@ -92,7 +93,13 @@ class NodeStart:
     namespace: str = ""
     log_level: str = "info"
     package: str = PACKAGE
+    folder: str = ""
     arguments: tuple[str, ...] = ()
+
+    @property
+    def module(self) -> str:
+        """Of a node of this package, below gmi_ros.ros."""
+        return f"{self.folder}.{self.name}" if self.folder else self.name
 
     @property
     def ros_arguments(self) -> list[str]:

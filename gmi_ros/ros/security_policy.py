@@ -15,13 +15,14 @@ import rclpy
 from rclpy.node import Node, NodeNameNonExistentError
 
 from gmi_ros.core.errors import ErrorCode, GmiError
-from gmi_ros.ros.processes import SYNTHESIZER
+from gmi_ros.ros.processes import RECORDER, SYNTHESIZER
 from gmi_ros.ros.session import Session
 
 POLICY_VERSION = "0.2.0"  # of the schema, sros2/policy/schemas/policy.xsd
 CALLER, OPERATOR = "caller", "operator"
 EVERYBODYS = ("/parameter_events", "/rosout")  # every node publishes these
 _ACTION = "/_action/"
+_HEARD = (f"/{SYNTHESIZER}", f"/{RECORDER}")  # the nodes that a caller listens to
 _CALLED = ("gmi_ros/srv/", "std_srvs/srv/Trigger")  # types of what a caller calls at the synthesizer
 _OPERATORS = "/load_model"  # not for callers, whatever its type
 _ALIKE = 3  # looks at the graph, one after the other, that must be equal
@@ -69,7 +70,8 @@ def policy(graph: Node, caller: Node, operator: Node) -> dict[str, Uses]:
     served = _union(uses.serves for uses in found.values())
     offered = (name for uses in synthesizers for name in uses.serves if types[name].startswith(_CALLED))
     asked = frozenset(name for name in offered if not name.endswith(_OPERATORS))
-    heard = told - _union(uses.subscribes for uses in synthesizers)  # not the images
+    # What becomes of a grasp: neither images nor what the drivers of a hand tell and are told.
+    heard = told & _union(uses.publishes for name, uses in found.items() if name.endswith(_HEARD))
     named = {node: node.get_fully_qualified_name() for node in (caller, operator)}
     return {
         **found,

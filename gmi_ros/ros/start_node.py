@@ -1,4 +1,7 @@
-"""`python -m gmi_ros.ros.start_node NODE --ros-args ...`: a node as a child that does not outlive its parent."""
+"""`python -m gmi_ros.ros.start_node MODULE --ros-args ...`: a node as a child that does not outlive its parent.
+
+MODULE is that of the node, below gmi_ros.ros: `sim_cell`, `bridge.hand_bridge`.
+"""
 
 import ctypes
 import importlib
@@ -7,20 +10,19 @@ import signal
 import sys
 
 _PR_SET_PDEATHSIG = 1
-_OF_THE_BRIDGE = ("hand_bridge", "mock_cell", "mock_drivers")
 _M_ARENA_MAX = -8  # of glibc's mallopt
 
 
 def main() -> None:
-    """Run the node named by the first argument; the rest is the node's."""
+    """Run the node whose module is the first argument; the rest is the node's."""
     _end_with_parent()
     start(sys.argv.pop(1))
 
 
-def start(name: str) -> None:
-    """Run a node in this process, by the name of its module: what an executable does first."""
+def start(module: str) -> None:
+    """Run a node in this process, by its module below gmi_ros.ros: what an executable does first."""
     _keep_one_arena()
-    importlib.import_module(f"gmi_ros.ros.{'bridge.' * (name in _OF_THE_BRIDGE)}{name}").main()
+    importlib.import_module(f"gmi_ros.ros.{module}").main()
 
 
 def _end_with_parent() -> None:

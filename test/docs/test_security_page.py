@@ -9,7 +9,9 @@ from doc_pages import ROOT, read, spans
 POLICY = ROOT / "config" / "sros2" / "policy.xml"
 RULES = {"topics": ("topic", {"publish", "subscribe"}), "services": ("service", {"reply", "request"})}
 RULES["actions"] = ("action", {"call", "execute"})
-ENCLAVES = ["/caller", "/experience_recorder", "/grasp_synthesizer", "/operator", "/sim_cell"]
+NOT_NODES = {"gmi", "gmi_ros_venv.py"}  # among what is installed
+NODES = {path.name for path in (ROOT / "scripts").iterdir() if path.is_file()} - NOT_NODES
+ENCLAVES = sorted(f"/{name}" for name in {"caller", "operator"} | NODES)
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +57,18 @@ def test_what_one_says_is_for_another(profiles):
     said = {right: set().union(*(names(p, right) for p in profiles.values())) for right in ("publish", "reply")}
     for profile in profiles.values():
         assert names(profile, "subscribe") <= said["publish"] and names(profile, "request") <= said["reply"]
-    assert (
-        names(profiles["/grasp_synthesizer"], "call") == names(profiles["/sim_cell"], "execute") == {"/execute_grasp"}
-    )
+    assert names(profiles["/grasp_synthesizer"], "call") == {"/execute_grasp"}
+    assert {path for path, profile in profiles.items() if names(profile, "execute")} == {"/sim_cell", "/hand_bridge"}
+    assert names(profiles["/sim_cell"], "execute") == names(profiles["/hand_bridge"], "execute") == {"/execute_grasp"}
+
+
+def test_hand_bridge_and_its_mocks_speak_to_each_other_and_to_nobody_else(profiles):
+    bridge = profiles["/hand_bridge"]
+    for mock in ("/mock_drivers", "/mock_cell"):
+        assert names(bridge, "subscribe") <= names(profiles[mock], "publish")
+        assert names(profiles[mock], "subscribe") <= names(bridge, "publish")
+    moving = names(profiles["/mock_drivers"], "subscribe")
+    assert moving and [path for path, p in profiles.items() if names(p, "publish") & moving] == ["/hand_bridge"]
 
 
 @pytest.mark.skipif(find_spec("sros2") is None, reason="sros2 is not installed")
@@ -72,6 +83,10 @@ def test_the_policy_is_what_runs(live, weights, tmp_path):
     from rclpy.parameter import Parameter
 
     from gmi_ros.ros import security_policy
+    from gmi_ros.ros.bag_replay import BagReplay
+    from gmi_ros.ros.bridge.hand_bridge import HandBridge
+    from gmi_ros.ros.bridge.mock_cell import MockCell
+    from gmi_ros.ros.bridge.mock_drivers import MockDrivers
     from gmi_ros.ros.experience_recorder import ExperienceRecorder
     from gmi_ros.ros.grasp_synthesizer import GraspSynthesizer
     from gmi_ros.ros.sim_cell import SimCell
@@ -82,10 +97,14 @@ def test_the_policy_is_what_runs(live, weights, tmp_path):
 
     start(ExperienceRecorder, store=str(tmp_path / "store.db"))
     start(SimCell, objects="carton_0", rate=0.1)
+    start(BagReplay, bag=str(ROOT / "test" / "data" / "sim_cell_bag"), start_paused=True)
+    start(HandBridge)
+    start(MockDrivers)
+    start(MockCell, objects="carton_0", rate=0.1)
     start(GraspSynthesizer, model=weights, n_samples=8, inference_threads=1, allow_execution=True)
     caller, operator = live.node(security_policy.CALLER), live.node(security_policy.OPERATOR)
     running = security_policy.policy_xml(security_policy.policy(caller, caller, operator))
-    assert running == POLICY.read_text(encoding="utf-8"), "gmi up --sim & python -m gmi_ros.ros.security_policy FILE"
+    assert running == POLICY.read_text(encoding="utf-8"), "policy.xml is not what these nodes do"
 
 
 @pytest.mark.ros

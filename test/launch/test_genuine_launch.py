@@ -40,23 +40,28 @@ def load(name: str):
     return module
 
 
-def test_both_launch_files_declare_all_arguments():
-    from gmi_ros.ros.processes import ARGUMENTS
+def test_the_launch_files_declare_all_arguments():
+    from gmi_ros.ros import processes
+    from gmi_ros.ros.bridge import starts
 
-    for name in ("grasp.launch.py", "sim.launch.py"):
-        declared = load(name).generate_launch_description().get_launch_arguments()
-        assert [a.name for a in declared] == [a.name for a in ARGUMENTS]
+    tables = {"grasp": processes.ARGUMENTS, "sim": processes.ARGUMENTS, "barrett": starts.ARGUMENTS}
+    for name, table in tables.items():
+        declared = load(f"{name}.launch.py").generate_launch_description().get_launch_arguments()
+        assert [a.name for a in declared] == [a.name for a in table]
         assert all(a.description for a in declared)
 
 
-def test_the_arguments_make_the_nodes():
+@pytest.mark.parametrize(
+    ("name", "given", "nodes"), [("grasp", {"sim": "true", "rviz": "true"}, 4), ("barrett", {"mock": "cell"}, 2)]
+)
+def test_the_arguments_make_the_nodes(name, given, nodes):
     from launch import LaunchContext
 
-    from gmi_ros.ros import processes
-
+    description = load(f"{name}.launch.py").generate_launch_description()
     context = LaunchContext()
-    context.launch_configurations.update({**processes.defaults(), "sim": "true", "rviz": "true"})
-    assert len(load("grasp.launch.py").start_nodes(context)) == 4
+    context.launch_configurations.update({a.name: a.default_value[0].text for a in description.get_launch_arguments()})
+    context.launch_configurations.update(given)
+    assert len(description.entities[-1].execute(context)) == nodes
 
 
 def test_the_nodes_of_sim_launch_answer_and_end(tmp_path):

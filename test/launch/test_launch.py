@@ -1,6 +1,7 @@
 """The launch file and `gmi up` start the same: both read one table."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -10,23 +11,39 @@ from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.ros import processes
 
 LAUNCH = Path(__file__).resolve().parents[2] / "launch" / "grasp.launch.py"
+BARRETT = LAUNCH.with_name("barrett.launch.py")
 
 
 def started(**values):
     return {start.name: start for start in processes.node_starts(values)}
 
 
-def test_the_launch_file_names_no_node_topic_or_parameter_of_its_own():
-    tree = ast.parse(LAUNCH.read_text())
+@pytest.mark.parametrize(("file", "starts"), [(LAUNCH, "node_starts"), (BARRETT, "bridge_starts")])
+def test_the_launch_file_names_no_node_topic_or_parameter_of_its_own(file, starts):
+    tree = ast.parse(file.read_text())
     imported = {
         a.name
         for n in ast.walk(tree)
         if isinstance(n, ast.ImportFrom) and n.module.startswith("gmi_ros")
         for a in n.names
     }
-    assert imported == {"ARGUMENTS", "node_starts"}
+    assert imported == {"ARGUMENTS", starts, "launch_description"}
     texts = {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)}
-    assert not texts & {processes.SYNTHESIZER, processes.RECORDER, processes.SIM_CELL, "rgb/image"}
+    assert not texts & {processes.SYNTHESIZER, processes.RECORDER, processes.SIM_CELL, "rgb/image", "hand_bridge"}
+
+
+def test_every_executable_names_its_module():
+    from gmi_ros.ros.bridge.starts import bridge_starts
+    from gmi_ros.ros.children import node_command
+
+    starts = [*processes.node_starts({"sim": "true"}), *processes.node_starts({"bag": str(BAG)})]
+    starts += [*bridge_starts({"mock": "free"}), *bridge_starts({"mock": "cell"})]
+    modules = {start.name: node_command(start)[3] for start in starts}
+    folder = LAUNCH.parents[1] / "scripts"
+    named = {p.name: re.search(r'^start\("(.+)"\)$', p.read_text(), re.M) for p in folder.iterdir() if p.is_file()}
+    assert {name: found[1] for name, found in named.items() if found} == modules
+    for module in modules.values():
+        assert (folder.parent / "gmi_ros" / "ros" / f"{module.replace('.', '/')}.py").is_file(), module
 
 
 def test_up_has_every_launch_argument(capsys):

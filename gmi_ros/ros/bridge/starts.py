@@ -52,7 +52,7 @@ def bridge_starts(values: Mapping[str, str]) -> list[NodeStart]:
             raise GmiError(ErrorCode.FILE_NOT_FOUND, f"params_file {values['params_file']} does not exist")
         files.append(values["params_file"])
     mock = _MOCKS.get(values["mock"])
-    common = {"namespace": values["namespace"], "log_level": values["log_level"]}
+    common = {"namespace": values["namespace"], "log_level": values["log_level"], "folder": "bridge"}
     starts = [NodeStart("hand_bridge", tuple(files), {"use_sim_time": mock is not None}, **common)]
     if mock is not None:
         starts.append(NodeStart(mock, tuple(files[1:]), {"publish_clock": True}, **common))
