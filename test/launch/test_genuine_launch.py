@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).resolve().parent
+BAG = HERE.parent / "data" / "sim_cell_bag"
 LONGEST_S = 150.0
 
 pytestmark = pytest.mark.launch
@@ -71,11 +72,22 @@ def test_the_nodes_of_sim_launch_answer_and_end(tmp_path):
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
 
 
-def test_ctrl_c_leaves_no_process_behind(tmp_path):
+@pytest.mark.parametrize(
+    ("name", "given", "told", "nodes"),
+    [
+        # What is told once everything runs: the bag waits for a grasp_synthesizer that is active.
+        ("grasp", ["sim:=true"], ["weights"], 3),
+        ("replay", [f"bag:={BAG}"], ["weights", "the end of the bag"], 3),
+        ("barrett", ["drivers:=robotnik", "mock:=free"], ["arm by pose", "mock of hand joint_state"], 2),
+        ("barrett", ["drivers:=robotnik", "mock:=cell"], ["arm by pose", "is on the table"], 2),
+    ],
+)
+def test_ctrl_c_leaves_no_process_behind(tmp_path, name, given, told, nodes):
     ros2 = shutil.which("ros2")
     if ros2 is None:
         pytest.skip("ros2cli comes with ROS distributions only")
-    command = [ros2, "launch", "gmi_ros", "grasp.launch.py", "sim:=true", f"store:={tmp_path / 'experience.db'}"]
+    store = [] if name == "barrett" else [f"store:={tmp_path / 'experience.db'}"]
+    command = [ros2, "launch", "gmi_ros", f"{name}.launch.py", *given, *store]
     log = tmp_path / "log.txt"
     with log.open("wb") as output:
         launched = subprocess.Popen(
@@ -83,11 +95,11 @@ def test_ctrl_c_leaves_no_process_behind(tmp_path):
         )
     try:
         end = time.monotonic() + LONGEST_S / 3
-        while "weights" not in log.read_text():
+        while not all(text in log.read_text() for text in told):
             assert launched.poll() is None and time.monotonic() < end, log.read_text()[-4000:]
             time.sleep(0.2)
         session = _session(launched.pid)
-        assert len(session) == 4, log.read_text()[-4000:]
+        assert len(session) == 1 + nodes, log.read_text()[-4000:]
         os.killpg(launched.pid, signal.SIGINT)  # what a terminal does
         launched.wait(LONGEST_S / 3)
         assert launched.returncode == 0 and not _session(launched.pid), log.read_text()[-4000:]
