@@ -8,6 +8,8 @@ import numpy as np
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 
+TOLERANCE = "tolerance"  # reason of a task that missed its goal
+
 
 class MotionFault(GmiError):
     """Why a motion cannot go on: besides code and message one or two lower_case words, as in GraspOutcome.reason.

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gmi_ros.bridge.drivers import ArmState, HandState, Task
-from gmi_ros.bridge.motion import TOLERANCE
+from gmi_ros.bridge.drivers import TOLERANCE, ArmState, HandState, Task
 from gmi_ros.bridge.plant import Plant
-from gmi_ros.bridge.ways import between, straight_way
+from gmi_ros.bridge.ways import along, straight_way
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.hand.barrett import BarrettHand
 
@@ -211,13 +210,7 @@ class SimulatedArm(_Driver):
         now = self._plant.read().base_from_mount
         times, path = straight_way(now, base_from_mount, speed, self._turn_speed, _STEP)
         times, path = np.append(0.0, times), [now, *path]
-
-        def pose_at(elapsed: float) -> np.ndarray:
-            index = int(np.clip(np.searchsorted(times, elapsed, side="right") - 1, 0, len(times) - 2))
-            share = float(np.clip((elapsed - times[index]) / max(times[index + 1] - times[index], 1e-9), 0.0, 1.0))
-            return between(path[index], path[index + 1], share)
-
-        return self.follow(float(times[-1]), pose_at)
+        return self.follow(float(times[-1]), lambda elapsed: along(times, path, elapsed))
 
     def follow(self, length: float, pose_at: Callable[[float], np.ndarray]) -> Task:
         """For `length` [s] the pose (4, 4) that `pose_at` gives for the time since its begin [s]."""

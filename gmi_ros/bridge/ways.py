@@ -1,5 +1,7 @@
 """Small things about poses that a motion needs."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.spatial.transform import Rotation
 
@@ -49,6 +51,13 @@ def straight_way(a: np.ndarray, b: np.ndarray, speed: float, turn_speed: float, 
     total = ramped_time(max(travel_time(a, b, speed, turn_speed), 1e-3), 1.0)
     times = np.append(np.arange(step, total, step), total)
     return times, [between(a, b, ramped_share(time, total)) for time in times]
+
+
+def along(times: np.ndarray, way: Sequence[np.ndarray], time: float) -> np.ndarray:
+    """The pose (4, 4) at this time [s] of a way: times (n,) [s], rising, n at least 2, and as many poses."""
+    index = int(np.clip(np.searchsorted(times, time, side="right") - 1, 0, len(times) - 2))
+    share = (time - times[index]) / max(times[index + 1] - times[index], 1e-9)
+    return between(way[index], way[index + 1], float(np.clip(share, 0.0, 1.0)))
 
 
 def travel_time(a: np.ndarray, b: np.ndarray, speed: float, turn_speed: float) -> float:

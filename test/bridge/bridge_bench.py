@@ -64,8 +64,10 @@ def plain_goal(name: str = "one", **changes) -> ExecuteGrasp.Goal:
     return goal
 
 
-def make_goal(plan: GraspPlan, world_from_camera: np.ndarray, name: str = "one", **changes) -> ExecuteGrasp.Goal:
-    """A plan in the world as a goal in the camera's frame."""
+def make_goal(
+    plan: GraspPlan, world_from_camera: np.ndarray, name: str = "one", closed: np.ndarray | None = None, **changes
+) -> ExecuteGrasp.Goal:
+    """A plan in the world as a goal in the camera's frame. closed: (4,) [rad] at the contacts; None: a guess."""
     camera_from_world = poses.inverse(world_from_camera)
     goal = ExecuteGrasp.Goal(execution_id=name)
     grasp = goal.grasp
@@ -73,7 +75,8 @@ def make_goal(plan: GraspPlan, world_from_camera: np.ndarray, name: str = "one",
     grasp.wrist_pose = grasp.mount_pose = pose_message(camera_from_world @ plan.world_from_palm)
     pregrasp = pose_message(camera_from_world @ plan.world_from_pregrasp)
     grasp.pregrasp_wrist_pose = grasp.pregrasp_mount_pose = pregrasp
-    closed = np.append(plan.joints_open[0], np.maximum(plan.joints_open[1:], 1.2))
+    if closed is None:
+        closed = np.append(plan.joints_open[0], np.maximum(plan.joints_open[1:], 1.2))
     grasp.joints_open.name = grasp.joints_closed.name = list(JOINTS)
     grasp.joints_open.position, grasp.joints_closed.position = plan.joints_open.tolist(), closed.tolist()
     grasp.finger_start, grasp.finger_speed = plan.closing.start, plan.closing.speed

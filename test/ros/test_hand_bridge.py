@@ -1,15 +1,18 @@
 """hand_bridge over the middleware: picks through every kind of driver in the simulated cell, and refusals."""
 
-import os
 from importlib.util import find_spec
 
 import numpy as np
 import pytest
+import rclpy
 from bridge_bench import Bench, GoalStatus, easy_pick, make_goal
 
+from gmi_ros.core import poses
 from gmi_ros.core.errors import GmiError
 from gmi_ros.msg import Contact
+from gmi_ros.ros.bridge import arms
 from gmi_ros.ros.bridge.hand_bridge import HandBridge
+from gmi_ros.ros.bridge.settings import BridgeSettings
 
 pytestmark = pytest.mark.ros
 NEEDS = {"follow_joint_trajectory": "control_msgs", "move_group": "moveit_msgs", "wam": "wam_srvs"}
@@ -23,11 +26,6 @@ def needs(*drivers):
             pytest.skip(f"{package} is not installed")
 
 
-@pytest.mark.skipif(
-    os.environ.get("GMI_SOAK") != "1",
-    reason="the mock cell follows the clock: on a machine that tests share a pick may slip; `make soak` runs it alone",
-)
-@pytest.mark.soak
 @pytest.mark.parametrize(
     ("hand", "arm"),
     [
@@ -50,6 +48,26 @@ def test_every_driver_picks_in_the_simulated_cell(live, hand, arm):
     assert [c.state for c in result.contacts_reached] == [Contact.IN_CONTACT] * 3
     assert 0.19 < result.height_lifted < 0.21
     assert "f1_outer" in result.joints_reached.name and result.wrist_pose_reached.header.frame_id
+
+
+def test_an_arm_that_takes_poses_is_not_made_to_leap_after_a_pause(live, monkeypatch):
+    """A process that was held up goes on from where it was, at the speed that was asked for."""
+    now, sent = [10.0], []
+    monkeypatch.setattr(arms, "now_of", lambda node: now[0])
+    node = rclpy.create_node("held_up", context=live.context)
+    try:
+        arm = arms.PoseArm(node, BridgeSettings(arm_pose="", pose_rate=50.0))
+        monkeypatch.setattr(arm, "_command", sent.append)
+        arm._last = np.eye(4)
+        task = arm.straight(poses.make(np.eye(3), np.array([0.0, 0.0, 0.3])), 0.2)
+        for period in [0.02] * 30 + [1.5] + [0.02] * 120:
+            now[0] += period
+            arm._send()
+    finally:
+        node.destroy_node()
+    heights = np.array([pose[2, 3] for pose in sent])
+    assert np.diff(heights).max() <= 2 * 0.02 * 0.2 + 1e-9 and np.diff(heights).min() >= 0.0
+    assert heights[-1] == pytest.approx(0.3) and task.ended and task.fault is None
 
 
 def test_a_driver_without_its_messages_is_refused_in_one_line(live, monkeypatch):

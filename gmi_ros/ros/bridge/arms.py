@@ -11,7 +11,7 @@ from std_msgs.msg import Header
 
 from gmi_ros.bridge.chain import Chain
 from gmi_ros.bridge.drivers import ArmState, MotionFault, Task
-from gmi_ros.bridge.ways import ramped_share, ramped_time, straight_way
+from gmi_ros.bridge.ways import along, ramped_share, ramped_time, straight_way
 from gmi_ros.core.errors import ErrorCode
 from gmi_ros.core.resources import resource
 from gmi_ros.ros.bridge.clock import now_of
@@ -25,6 +25,7 @@ _TURN_SPEED = 1.0  # of the mount [rad/s]
 _STEP = 0.04  # [s] between the points of a straight way
 _JUMP = 0.5  # of a joint between two points of a straight way that no arm goes along [rad]
 _TOLERANCE = 0.01  # of a joint at the end of a trajectory [rad]
+_LEAP = 2  # periods of the commands that one of them may make up for
 _ARRIVED, _SETTLE = 0.003, 3.0  # [m] from the pose and [s] after the last command
 
 
@@ -136,7 +137,8 @@ class PoseArm:
         self._publisher = node.create_publisher(PoseStamped, settings.pose_command, 10)
         self._lock = threading.Lock()
         self._task: Task | None = None
-        self._way: tuple[float, np.ndarray, list[np.ndarray]] | None = None
+        self._way: tuple[np.ndarray, list[np.ndarray]] | None = None  # times (n,) [s], poses
+        self._sent = self._elapsed = 0.0  # when the last command was sent, and how far along the way it was [s]
         self._last: np.ndarray | None = None  # pose that was commanded
         node.create_timer(1 / settings.pose_rate, self._send, ReentrantCallbackGroup())
 
@@ -166,18 +168,14 @@ class PoseArm:
         """As Arm. Without a topic that tells the mount's pose, the first way begins with a jump to its end."""
         told = self._listener.state(self.frame)
         begin = self._last if told is None else told.base_from_mount
+        begin = base_from_mount if begin is None else begin
         task = Task()
-        times, path = straight_way(
-            base_from_mount if begin is None else begin,
-            base_from_mount,
-            speed,
-            _TURN_SPEED,
-            1 / self._settings.pose_rate,
-        )
+        times, path = straight_way(begin, base_from_mount, speed, _TURN_SPEED, 1 / self._settings.pose_rate)
         with self._lock:
             if self._task is not None:
                 self._task.fail(ErrorCode.CANCELLED, "replaced", "another command came")
-            self._task, self._way = task, (now_of(self._node), times, path)
+            self._task, self._way = task, (np.append(0.0, times), [begin, *path])
+            self._sent, self._elapsed = now_of(self._node), 0.0
         return task
 
     def stop(self) -> None:
@@ -196,10 +194,11 @@ class PoseArm:
             task, way = self._task, self._way
             if way is None or task is None or task.ended:
                 return
-            begin, times, path = way
-            elapsed = now_of(self._node) - begin
-            index = min(int(np.searchsorted(times, elapsed)), len(path) - 1)
-            self._command(path[index])
+            now, (times, path) = now_of(self._node), way
+            # When this process has been held up the way goes on from where it was: no arm is to leap after it.
+            elapsed = self._elapsed + min(now - self._sent, _LEAP / self._settings.pose_rate)
+            self._sent, self._elapsed = now, elapsed
+            self._command(along(times, path, elapsed))
         told = self._listener.state(self.frame)
         if elapsed < times[-1] or task.ended:
             return

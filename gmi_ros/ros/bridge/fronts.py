@@ -15,9 +15,9 @@ from std_srvs.srv import Empty, Trigger
 
 from gmi_ros.bridge.barrett import ticks_per_rad
 from gmi_ros.bridge.chain import Chain
-from gmi_ros.bridge.drivers import Task
-from gmi_ros.bridge.motion import TOLERANCE
+from gmi_ros.bridge.drivers import TOLERANCE, Task
 from gmi_ros.bridge.plant import Plant
+from gmi_ros.bridge.pose_stream import PoseStream
 from gmi_ros.bridge.simulated import Fault, SimulatedArm, SimulatedHand
 from gmi_ros.core.resources import resource
 from gmi_ros.hand.barrett import BarrettHand
@@ -25,12 +25,14 @@ from gmi_ros.ros.bridge.arms import MOCK_ARM
 from gmi_ros.ros.bridge.mock_settings import MockSettings
 from gmi_ros.ros.bridge.trajectory_client import trajectory_arrays
 from gmi_ros.ros.compat import interface
-from gmi_ros.ros.convert import pose_matrix, pose_stamped, stamp_message
+from gmi_ros.ros.convert import nanoseconds, pose_matrix, pose_stamped, stamp_message
 from gmi_ros.ros.joint_names import OUTER, PRESETS
 
 _STEP, _STATES = 0.01, 0.02  # [s] between two steps of the plant, and two messages of states
 _POLL = 0.005  # [s]
 _BURST = 0.3  # [s] without a pose, after which the next one begins another motion
+_DELAY = 2  # periods of an arm's commands by which they are followed later
+_PATIENCE = 0.3  # [s] that the plant waits for the next pose, after which no more come
 _LAG = 0.25  # [s] between the step that is due and now that is made up for; beyond it the plant runs late
 _READY, _INIT = 300, 100  # of config/drivers/barrett.yaml
 HOME = (3.1416, -1.0892, -2.3782, -3.1417, 2.8158, 0.0)  # joints of the mock arm at the start: beside its base [rad]
@@ -67,6 +69,7 @@ class Fronts:
             "wam": self._wam_hand,
         }[s.hand_driver]()
         self._arm_states, self._poses, self._chain = None, None, None
+        self._stream = PoseStream(_DELAY / s.pose_rate)
         {"follow_joint_trajectory": self._trajectory_arm, "move_group": self._move_group_arm, "pose": self._pose_arm}[
             s.arm_driver
         ]()
@@ -85,6 +88,7 @@ class Fronts:
         with self.lock:
             self.hand.stop()
             self.arm.stop()
+            self._stream.stop()
             self._plant = self.hand._plant = self.arm._plant = plant
             if self._chain is not None:
                 plant.command_arm(self._chain.pose(self._joints))
@@ -228,7 +232,7 @@ class Fronts:
             self._poses = self.node.create_publisher(PoseStamped, self.settings.arm_pose, 10)
 
     def _on_pose(self, message: PoseStamped) -> None:
-        """A Cartesian controller: goes where it is sent. Faults count motions, not poses."""
+        """A Cartesian controller: goes where it is sent, evenly. Faults count motions, not poses."""
         now = self._time
         if message.header.frame_id != self._frame:
             self.node.get_logger().warning(f"poses must be in frame {self._frame!r}: ignored")
@@ -239,7 +243,9 @@ class Fronts:
                 self._burst_ignored = refused is not None
             self._last_pose = now
             if not self._burst_ignored and not self.arm.is_silent:
-                self._plant.command_arm(pose_matrix(message.pose))
+                here = self._stream.pose_at(now)
+                here = self._plant.read().base_from_mount if here is None else here
+                self._stream.add(nanoseconds(message.header.stamp) / 1e9, pose_matrix(message.pose), now, here)
 
     # What both are made of.
 
@@ -319,14 +325,19 @@ class Fronts:
         return response
 
     def _run(self) -> None:
-        """Steps by the clock of the wall; when the machine is too slow for that, the plant's time runs slower."""
+        """Steps by the clock of the wall; when the machine is too slow for that, the plant's time runs slower.
+
+        So it does where the poses of a stream come late: what they say is to happen then, not when they happen to come.
+        """
         due, told = time.monotonic(), self._time
         while not self._stopping.is_set():
             due = max(due + _STEP, time.monotonic() - _LAG)
             try:
+                self._wait_for_poses()
                 with self.lock:
                     self.hand.advance()
                     self.arm.advance()
+                    self._follow_poses()
                     self._plant.advance(_STEP * self.settings.time_factor)
                     self._time += _STEP * self.settings.time_factor
                     if self._clock is not None:
@@ -338,6 +349,24 @@ class Fronts:
                 self.failure = error
                 return
             time.sleep(max(0.0, due - time.monotonic()))
+
+    def _wait_for_poses(self) -> None:
+        """Until the stream of poses reaches up to now, or has ended."""
+        end = time.monotonic() + _PATIENCE
+        while True:
+            with self.lock:
+                if self.arm.is_silent or not self._stream.lacks(self._time):
+                    return
+                if time.monotonic() > end:
+                    self._stream.end()
+                    return
+            if self._stopping.wait(_STEP / 10):
+                return
+
+    def _follow_poses(self) -> None:
+        pose = self._stream.pose_at(self._time)
+        if pose is not None and not self.arm.is_silent:
+            self._plant.command_arm(pose)
 
     def _tell(self) -> None:
         header = Header(stamp=self.node.get_clock().now().to_msg())

@@ -10,8 +10,7 @@ from rclpy.node import Node
 from rclpy.task import Future
 from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
 
-from gmi_ros.bridge.drivers import Task
-from gmi_ros.bridge.motion import TOLERANCE
+from gmi_ros.bridge.drivers import TOLERANCE, Task
 from gmi_ros.core.errors import ErrorCode
 from gmi_ros.ros.action_client import OrderedActionClient
 from gmi_ros.ros.compat import interface
