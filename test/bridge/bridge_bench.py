@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 from functools import cache
+from importlib.util import find_spec
 
 import numpy as np
+import pytest
 from action_msgs.msg import GoalStatus
 from rclpy.action import ActionClient
 from rclpy.parameter import Parameter
@@ -22,6 +24,7 @@ from gmi_ros.sim.trial import GraspPlan, run
 from gmi_ros.sim.world import World
 
 FRAME = "camera_rgb_optical_frame"
+NEEDS = {"follow_joint_trajectory": "control_msgs", "move_group": "moveit_msgs", "wam": "wam_srvs"}
 FAST = {
     "travel_speed": 1.0,
     "hold_time": 0.2,
@@ -30,6 +33,13 @@ FAST = {
     "stall_time": 0.2,
     "driver_timeout": 20.0,
 }
+
+
+def needs(*drivers: str) -> None:
+    """Skip, saying so, where the messages of a driver are not installed."""
+    for package in {NEEDS.get(driver) for driver in drivers} - {None}:
+        if find_spec(package) is None:
+            pytest.skip(f"{package} is not installed")
 
 
 def settings(**given) -> list[Parameter]:
@@ -145,4 +155,4 @@ class Bench:
         return self.result(handle, timeout)
 
 
-__all__ = ["Bench", "FRAME", "GoalStatus", "easy_pick", "make_goal", "plain_goal", "settings"]
+__all__ = ["Bench", "FRAME", "GoalStatus", "easy_pick", "make_goal", "needs", "plain_goal", "settings"]

@@ -1,12 +1,13 @@
 """Every fault of a driver, over the middleware: the right code in time, the hand open and away, ready for the next goal."""
 
+import gc
 import os
 import random
 import time
-from importlib.util import find_spec
 
+import numpy as np
 import pytest
-from bridge_bench import Bench, GoalStatus, plain_goal
+from bridge_bench import Bench, GoalStatus, needs, plain_goal
 
 from gmi_ros.core.errors import ErrorCode
 from gmi_ros.msg import Contact
@@ -14,6 +15,7 @@ from gmi_ros.msg import Contact
 pytestmark = pytest.mark.ros
 FAILED, LOST = ErrorCode.EXECUTION_FAILED, ErrorCode.ACTION_SERVER_LOST
 PLAIN, TRAJECTORY = ("joint_state", "pose"), ("follow_joint_trajectory", "follow_joint_trajectory")
+SERVICES = ("wam", "move_group")
 HELD = {"opening", "pregrasp", "approach", "closing", "squeeze", "lift", "hold", "verdict"}
 
 # drivers, whose fault, which, after how many commands -> reasons that tell it truly, code. Commands of a hand: spread,
@@ -35,14 +37,18 @@ MORE = [
     (TRAJECTORY, "hand", "silent_5s", 2, {"hand_silent"}, LOST),
     (TRAJECTORY, "arm", "rejected", 3, {"goal_rejected"}, FAILED),
     (TRAJECTORY, "arm", "aborted", 2, {"goal_aborted"}, FAILED),
+    (SERVICES, "hand", "finger_stuck", 1, {"finger_blocked"}, FAILED),
+    (SERVICES, "hand", "not_initialised", 0, {"hand_does_not_move", "finger_blocked", "spread_blocked"}, FAILED),
+    (SERVICES, "arm", "rejected", 3, {"goal_rejected"}, FAILED),
+    (SERVICES, "arm", "aborted", 2, {"goal_aborted"}, FAILED),
+    (SERVICES, "arm", "silent_5s", 2, {"arm_silent"}, LOST),
 ]
 if os.environ.get("GMI_SOAK") == "1":
     FAULTS = FAULTS + MORE
 
 
 def make_bench(live, drivers, **mock):
-    if drivers == TRAJECTORY and find_spec("control_msgs") is None:
-        pytest.skip("control_msgs is not installed")
+    needs(*drivers)
     if any(str(value).startswith("silent") for value in mock.values()):
         mock["time_factor"] = 1.0  # 5 s must be long enough to be noticed
     bench = Bench(live, *drivers, mock=mock, silence_timeout=1.0 if "time_factor" in mock else 3.0)
@@ -82,7 +88,7 @@ def test_an_uninitialised_hand_is_told_or_initialised(live):
 
 
 def cancels(bench, count: int, rng: random.Random) -> list[float]:
-    """Cancel at random moments; how long the hand and the arm took to stop, by the motion's own clock [s]."""
+    """Cancel at random moments; how long it took from asking until hand and arm were told to stop [s]."""
     took = []
     for number in range(count):
         handle = bench.send(plain_goal(f"goal {number}"))
@@ -102,8 +108,14 @@ def cancels(bench, count: int, rng: random.Random) -> list[float]:
 @pytest.mark.soak
 def test_a_cancel_at_any_moment_stops_retreats_and_leaves_it_ready(live, soak_scale, soak_seed):
     bench = make_bench(live, PLAIN)
-    took = cancels(bench, max(3, round(200 * soak_scale)), random.Random(soak_seed))
-    print(f"cancels: {len(took)}, to the stop {1e3 * max(took, default=0):.0f} ms at most")
+    gc.collect()
+    gc.freeze()  # as run_node does: else Python's collector holds up everything for a tenth of a second now and then
+    try:
+        took = cancels(bench, max(3, round(200 * soak_scale)), random.Random(soak_seed))
+    finally:
+        gc.unfreeze()
     assert took
+    middle, late = 1e3 * np.percentile(took, [50, 99])
+    print(f"cancels: {len(took)}, to the stop {middle:.0f} ms, p99 {late:.0f} ms, {1e3 * max(took):.0f} ms at most")
     if os.environ.get("GMI_SOAK") == "1":  # a machine that tests share is no measure
         assert max(took) < 0.1, took

@@ -1,11 +1,9 @@
 """hand_bridge over the middleware: picks through every kind of driver in the simulated cell, and refusals."""
 
-from importlib.util import find_spec
-
 import numpy as np
 import pytest
 import rclpy
-from bridge_bench import Bench, GoalStatus, easy_pick, make_goal
+from bridge_bench import Bench, GoalStatus, easy_pick, make_goal, needs
 
 from gmi_ros.core import poses
 from gmi_ros.core.errors import GmiError
@@ -15,15 +13,7 @@ from gmi_ros.ros.bridge.hand_bridge import HandBridge
 from gmi_ros.ros.bridge.settings import BridgeSettings
 
 pytestmark = pytest.mark.ros
-NEEDS = {"follow_joint_trajectory": "control_msgs", "move_group": "moveit_msgs", "wam": "wam_srvs"}
 PHASES = ["opening", "pregrasp", "approach", "closing", "squeeze", "lift", "hold", "verdict"]
-
-
-def needs(*drivers):
-    """Skip, saying so, where the messages of a driver are not installed."""
-    for package in {NEEDS.get(driver) for driver in drivers} - {None}:
-        if find_spec(package) is None:
-            pytest.skip(f"{package} is not installed")
 
 
 @pytest.mark.parametrize(
