@@ -72,6 +72,18 @@ def tip_force(state: HandState, hand: BarrettHand) -> np.ndarray:
     return np.full(3, np.nan) if state.tactile is None else np.asarray(state.tactile, float)
 
 
+def at_stop(state: HandState, hand: BarrettHand, tolerance: float) -> np.ndarray:
+    """(3,) bool: fingers that can close no further: inner joint at its limit, or after breakaway the outer at its stop.
+
+    Args:
+        tolerance: [rad] how near counts.
+    """
+    stopped = state.joints[1:] >= hand.limits[1:, 1] - tolerance
+    if state.outer is not None:
+        stopped |= state.outer >= hand.limits_by_joint.outer_hard[1] - tolerance
+    return stopped
+
+
 def meeting(state: HandState, hand: BarrettHand) -> np.ndarray:
     """(3,) bool: fingers whose rounded ends touch another finger's, so that they stopped at each other."""
     ends = hand.touching.tips(state.joints, state.outer)

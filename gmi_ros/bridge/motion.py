@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from gmi_ros.bridge.drivers import Arm, Hand, HandState, MotionFault
-from gmi_ros.bridge.fingers import bend, finger_states, motors, tip_force
+from gmi_ros.bridge.fingers import at_stop, bend, finger_states, motors, tip_force
 from gmi_ros.bridge.guard import Guard
 from gmi_ros.bridge.moves import Moves, Steps
 from gmi_ros.bridge.plan import FingerState, MotionPlan, MotionSettings, Outcome, Phase
@@ -135,7 +135,8 @@ class GraspMotion:
     def _judge(self) -> Steps:
         """Whether the fingers that held it still do: felt, or else they press again, a little.
 
-        A finger may come further, pushing the object against another one; where all of them do, nothing is between.
+        A finger may come further, pushing the object against another one; where all of them do, nothing is between. One
+        that is at its stop could not, and says nothing.
         """
         yield  # so that the phase is seen
         s, f, outcome = self.settings, self._figures, self.outcome
@@ -149,7 +150,7 @@ class GraspMotion:
             target = np.minimum(motors(state, f)[1:] + _PROBE * s.slip_angle, f.limits[1:, 1])
             yield from self._moves.press(np.zeros(3), np.full(3, _PROBE_SPEED), self.plan.tip_force_limit, target)
             state = self._moves.state()
-            went_on = (bend(state) - before > s.slip_angle) | (state.joints[1:] >= f.limits[1:, 1] - s.joint_tolerance)
+            went_on = (bend(state) - before > s.slip_angle) | at_stop(state, f, s.joint_tolerance)
             lost = went_on if went_on[self._contacts()].all() else np.zeros(3, bool)
         holding = int((self._contacts() & ~lost).sum())
         if holding < s.fingers_needed:

@@ -87,6 +87,23 @@ def test_an_object_that_slips_is_told(tells):
     assert simulation.phases == [*FORWARD, Phase.RETREAT] and outcome.open_and_away and simulation.is_open_and_away
 
 
+def test_a_finger_at_the_stop_of_its_outer_joint_holds_nothing():
+    """It broke away and went on to its stop: that it comes no further when it presses again is no sign of an object."""
+    simulation = Simulation(slips=True, tells=("outer",))
+    simulation.run(lambda: simulation.motion.phase is Phase.LIFT)
+    read, inner = simulation.plant.read, simulation.plant.read().joints[1]
+
+    def stopped():
+        state = read()
+        joints, outer = state.joints.copy(), state.outer.copy()
+        joints[1], outer[0] = inner, HAND.limits_by_joint.outer_hard[1]
+        return replace(state, joints=joints, outer=outer)
+
+    simulation.plant.read = stopped
+    outcome = simulation.run()
+    assert not outcome.held and outcome.reason == "slipped", outcome.message
+
+
 def test_put_down_brings_it_back_and_stays_a_success():
     simulation = Simulation(put_down=True)
     outcome = simulation.run()
