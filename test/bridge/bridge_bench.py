@@ -104,7 +104,9 @@ class Bench:
 
     def __init__(self, live, hand="joint_state", arm="pose", cell=False, mock=None, seed=5, objects="fruit_5", **given):
         self.live = live
-        shared = {"hand_driver": hand, "arm_driver": arm, "joint_name_map": "", **given}
+        # The free mock is five times as fast as the clock, and so must be whoever is waited for.
+        patient = {} if cell else {"response_time": 2.0}
+        shared = {"hand_driver": hand, "arm_driver": arm, "joint_name_map": "", **patient, **given}
         # On the plant's time: a busy machine makes everything slower, and nothing else.
         only_mock = {"publish_clock": True, "time_factor": 1.0 if cell else 5.0}
         only_mock |= {"rate": 0.2, "seed": seed, "objects": objects} if cell else {}

@@ -51,7 +51,7 @@ def make_bench(live, drivers, **mock):
     needs(*drivers)
     if any(str(value).startswith("silent") for value in mock.values()):
         mock["time_factor"] = 1.0  # 5 s must be long enough to be noticed
-    bench = Bench(live, *drivers, mock=mock, silence_timeout=1.0 if "time_factor" in mock else 3.0)
+    bench = Bench(live, *drivers, mock=mock, silence_timeout=1.0 if "time_factor" in mock else 6.0)
     bench.lay_object()
     return bench
 

@@ -53,7 +53,8 @@ class MoveGroupArm(ActionTasks):
         code = result.error_code.val
         if code == self._codes.SUCCESS:
             return None
-        names = {getattr(self._codes, n): n for n in dir(self._codes) if n.isupper()}
+        values = {n: getattr(self._codes, n) for n in dir(self._codes) if n.isupper()}
+        names = {value: n for n, value in values.items() if isinstance(value, int)}  # a message has more in capitals
         unplanned = code in (self._codes.PLANNING_FAILED, self._codes.NO_IK_SOLUTION, self._codes.INVALID_MOTION_PLAN)
         text = f"{self.name} ended the goal with {names.get(code, 'code')} ({code})"
         return "unreachable" if unplanned else "goal_aborted", text
