@@ -1,10 +1,13 @@
 """Picks through hand_bridge and mock drivers in the simulated cell hold as often as the direct path: pair by pair."""
 
+import time
+
 import numpy as np
 import pytest
 from bridge_bench import Bench, make_goal
 from std_srvs.srv import Trigger
 
+from gmi_ros.bridge.plan import Phase
 from gmi_ros.hand.barrett import load_hand
 from gmi_ros.sim.candidates import sample_plan
 from gmi_ros.sim.trial import HELD, GraspPlan, TrialResult, approach_is_free, run
@@ -35,18 +38,28 @@ class LivePicks:
         self._reset = self.bench.user.create_client(Trigger, "mock_cell/reset")
 
     def pick(self, plan: GraspPlan, closed: np.ndarray, world_from_camera: np.ndarray, name: str):
-        """Held by the paper's rule, off the table, and the result's reason. closed: (4,) [rad] at the contacts."""
-        bench = self.bench
+        """Held by the paper's rule, off the table, and the result's reason. closed: (4,) [rad] at the contacts.
+
+        Held is judged while it is held, as a direct pick is: before the fingers press again to find it out.
+        """
+        bench, held = self.bench, False
         with bench.mock.fronts.lock:
             stood = bench.mock.plant.cell.world_from_object[2, 3]
-        result = bench.execute(make_goal(plan, world_from_camera, name, closed)).result
+        handle = bench.send(make_goal(plan, world_from_camera, name, closed))
+        assert handle.accepted
+        ended, end = handle.get_result_async(), time.monotonic() + 400.0
+        while not ended.done():
+            assert time.monotonic() < end, bench.phases
+            if bench.bridge.motion is not None and bench.bridge.motion.phase is Phase.HOLD:
+                with bench.mock.fronts.lock:
+                    held = bench.mock.plant.verdict == HELD
+            time.sleep(0.01)
+        result = ended.result().result
         assert bench.mock.fronts.failure is None, bench.mock.fronts.failure
         assert result.reason, result.message
         with bench.mock.fronts.lock:
-            plant = bench.mock.plant
-            held = plant.verdict == HELD
-            lifted = bool(plant.cell.world_from_object[2, 3] - stood > 0.1)
-        return held and lifted, lifted, result.reason
+            lifted = bool(bench.mock.plant.cell.world_from_object[2, 3] - stood > 0.1)
+        return held, lifted, result.reason
 
     def next(self, name: str) -> None:
         """The next scene, which must have this object."""
