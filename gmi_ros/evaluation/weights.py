@@ -95,6 +95,8 @@ def _copy(source: Path, target: Path) -> None:
         if part == "." and (source / COMPARISON).is_file():
             contents = {COMPARISON: (source / COMPARISON).read_bytes()} | contents
         write_together(target / part, contents)
+    if not (source / COMPARISON).is_file():  # one of other weights would be taken for theirs
+        (target / COMPARISON).unlink(missing_ok=True)
 
 
 def _comparison(path: Path) -> dict:

@@ -137,7 +137,9 @@ def test_new_weights_take_the_place_of_the_old_which_can_be_put_back(tuned, at_w
         install(out, at_work)
     back = restore(at_work)
     assert back["installed"] == found["from_hash"] == checkpoint.load(at_work).hash and back["number"] == 2
+    assert not (at_work / COMPARISON).exists()  # it was about the others
     assert restore(at_work, 2)["installed"] == found["to_hash"]  # and that undone
+    assert (at_work / COMPARISON).read_bytes() == (out / COMPARISON).read_bytes()
     with pytest.raises(GmiError, match="number 9; valid are 1, 2, 3"):
         restore(at_work, 9)
 
