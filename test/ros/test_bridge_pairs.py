@@ -5,28 +5,16 @@ import time
 import numpy as np
 import pytest
 from bridge_bench import Bench, make_goal
+from free_plan import free_plan
 from std_srvs.srv import Trigger
 
 from gmi_ros.bridge.plan import Phase
 from gmi_ros.hand.barrett import load_hand
-from gmi_ros.sim.candidates import sample_plan
-from gmi_ros.sim.trial import HELD, GraspPlan, TrialResult, approach_is_free, run
+from gmi_ros.sim.trial import HELD, GraspPlan, run
 from gmi_ros.sim.world import World
 
 pytestmark = [pytest.mark.ros, pytest.mark.soak]
 SEED = 4
-
-
-def draw_pair(world: World, rng: np.random.Generator) -> tuple[GraspPlan, TrialResult]:
-    """A grasp of the object on the table whose approach is free, and what comes of it directly."""
-    cell, before = world.cell, world.cell.world_from_object
-    for _ in range(20):
-        plan = sample_plan(cell, rng)
-        free = approach_is_free(cell, plan)
-        cell.reset(before)
-        if free:
-            break
-    return plan, run(cell, plan)
 
 
 class LivePicks:
@@ -73,7 +61,8 @@ def test_picks_through_hand_bridge_hold_as_often_as_direct_ones(live, soak_scale
     for number in range(count):
         if number:
             picks.next(world.reset())
-        plan, direct = draw_pair(world, rng)
+        plan = free_plan(world.cell, rng)
+        direct = run(world.cell, plan)
         closed = np.clip(direct.joints, *world.hand.hard_limits.T)
         held, lifted, reason = picks.pick(plan, closed, world.world_from_camera, f"pair {number}")
         told.append((direct.success, held, lifted, reason == "held"))

@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
+from free_plan import free_plan
 
 from gmi_ros.bridge.motion import GraspMotion
 from gmi_ros.bridge.plan import MotionPlan, MotionSettings, Phase
 from gmi_ros.bridge.simulated import SimulatedArm, SimulatedHand
 from gmi_ros.hand.barrett import load_hand
-from gmi_ros.sim.candidates import sample_plan
 from gmi_ros.sim.live import LiveCell
-from gmi_ros.sim.trial import HELD, approach_is_free, run
+from gmi_ros.sim.trial import HELD, run
 from gmi_ros.sim.world import World
 
 
@@ -18,12 +18,7 @@ def pair(hand, seed: int, objects=()) -> tuple[bool, bool, bool]:
     world = World(hand, seed, objects)
     cell, rng = world.cell, np.random.default_rng(seed)
     before = cell.world_from_object
-    for _ in range(20):
-        plan = sample_plan(cell, rng)
-        free = approach_is_free(cell, plan)
-        cell.reset(before)
-        if free:
-            break
+    plan = free_plan(cell, rng)
     direct = run(cell, plan).success
     cell.reset(before)
     live, now = LiveCell(cell, np.eye(4)), [0.0]
