@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from gmi_ros.bridge.drivers import TOLERANCE, Arm, Hand, HandState, MotionFault, Task
-from gmi_ros.bridge.fingers import StallWatch, bend, everything, motors, tip_force
+from gmi_ros.bridge.fingers import StallWatch, at_stop, bend, everything, motors, tip_force
 from gmi_ros.bridge.plan import MotionSettings
 from gmi_ros.bridge.ways import angle, distance
 from gmi_ros.core.errors import ErrorCode
@@ -59,7 +59,7 @@ class Moves:
             watch.update(everything(state), state.heard)
             if not away.any() and (task.ended or watch.stalled(state.heard, s.stall_time).all()):
                 return
-            if task.fault:
+            if task.fault and task.fault.reason != TOLERANCE:  # that a joint stays short is seen, and which
                 raise task.fault
             if away.any() and watch.stalled(state.heard, patience).all():
                 self._raise_blocked(away, watch.moved[:4], state.joints, target)
@@ -110,8 +110,7 @@ class Moves:
             state = self.state()
             watch.update(bend(state), state.heard)
             started = self.now - began >= start
-            empty = state.joints[1:] >= f.limits[1:, 1] - s.joint_tolerance
-            stopped = watch.stalled(state.heard, s.stall_time) | empty
+            stopped = watch.stalled(state.heard, s.stall_time) | at_stop(state, f, s.joint_tolerance)
             if (started & stopped).all():
                 return
             hard = (tip_force(state, f) > force_limit) & (target == limit)

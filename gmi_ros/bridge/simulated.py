@@ -40,21 +40,26 @@ class Fault:
 
 
 class _Driver:
-    """Counts commands, and lets the fault begin."""
+    """Counts commands, and lets the fault begin. plant: what it drives; may be exchanged at rest."""
 
     def __init__(self, plant: Plant, fault: Fault | None, clock: Callable[[], float]):
-        self._plant, self._clock = plant, clock
+        self.plant, self._clock = plant, clock
         self.fault = fault or Fault()
         self.commands = 0
         self._silent_until = -np.inf
         self._task: Task | None = None
 
     @property
+    def now(self) -> float:
+        """The plant's time [s]."""
+        return self._clock()
+
+    @property
     def is_silent(self) -> bool:
         """Neither tells nor does anything now."""
         return self._clock() < self._silent_until
 
-    def _refusal(self) -> Task | None:
+    def refusal(self) -> Task | None:
         """A task that does not come to anything, where the fault says so; None where the command is to be carried out."""
         due, self.commands = self.commands >= self.fault.after, self.commands + 1
         if self.is_silent:
@@ -62,7 +67,7 @@ class _Driver:
         if not due or self.fault.kind in ("none", "not_initialised"):
             return None
         if self.fault.kind == "finger_stuck":
-            self._plant.stuck = {_STUCK_FINGER}
+            self.plant.stuck = {_STUCK_FINGER}
             return None
         kind, self.fault = self.fault.kind, Fault()
         if kind == "rejected":
@@ -120,24 +125,24 @@ class SimulatedHand(_Driver):
 
     def move(self, joints: np.ndarray, speed: np.ndarray) -> Task:
         """As Hand."""
-        now = self._plant.read().motor
+        now = self.plant.read().motor
         time = float(np.max(np.abs(joints - now) / np.maximum(speed, 1e-6)))
         return self.follow(np.array([max(time, 0.01)]), np.atleast_2d(joints), strict=True)
 
     def close(self, start: np.ndarray, speed: np.ndarray, target: np.ndarray) -> Task:
         """As Hand."""
-        now = self._plant.read().motor
+        now = self.plant.read().motor
         times, points = closing_points(now, start, speed, target)
         return self.follow(times, points, strict=False)
 
     def follow(self, times: np.ndarray, points: np.ndarray, strict: bool) -> Task:
         """A trajectory from where it is: points (n, 4) [rad] at times (n,) [s]. strict: missing its end is a fault."""
-        refused = self._refusal()
+        refused = self.refusal()
         if refused is not None:
             return refused
         if not self.initialised:
             return Task.failed(ErrorCode.EXECUTION_FAILED, "goal_rejected", "the hand is not initialised")
-        now = self._plant.read().motor
+        now = self.plant.read().motor
         self._follow = self._clock(), np.append(0.0, times), np.vstack([now, points])
         self._strict = strict
         self._replace(Task())
@@ -155,10 +160,10 @@ class SimulatedHand(_Driver):
             return
         begin, times, points = self._follow
         elapsed = self._clock() - begin
-        self._plant.command_hand(np.array([np.interp(elapsed, times, points[:, i]) for i in range(4)]))
+        self.plant.command_hand(np.array([np.interp(elapsed, times, points[:, i]) for i in range(4)]))
         if self._task is None or elapsed < times[-1]:
             return
-        missed = np.abs(self._plant.read().motor - points[-1]).max()
+        missed = np.abs(self.plant.read().motor - points[-1]).max()
         if missed <= _MISSED:
             self._task.finish()
         elif elapsed > times[-1] + _SETTLE:
@@ -167,7 +172,7 @@ class SimulatedHand(_Driver):
             self._task.finish()
 
     def _read(self) -> HandState:
-        read = self._plant.read()
+        read = self.plant.read()
         told = {name: getattr(read, name) for name in ("outer", "effort", "tactile") if name in self.tells}
         return HandState(self._clock(), read.joints, temperature=self.temperature, **told)
 
@@ -207,14 +212,14 @@ class SimulatedArm(_Driver):
 
     def straight(self, base_from_mount: np.ndarray, speed: float) -> Task:
         """As Arm."""
-        now = self._plant.read().base_from_mount
+        now = self.plant.read().base_from_mount
         times, path = straight_way(now, base_from_mount, speed, self._turn_speed, _STEP)
         times, path = np.append(0.0, times), [now, *path]
         return self.follow(float(times[-1]), lambda elapsed: along(times, path, elapsed))
 
     def follow(self, length: float, pose_at: Callable[[float], np.ndarray]) -> Task:
         """For `length` [s] the pose (4, 4) that `pose_at` gives for the time since its begin [s]."""
-        refused = self._refusal()
+        refused = self.refusal()
         if refused is not None:
             return refused
         self._path = self._clock(), length, pose_at
@@ -233,12 +238,12 @@ class SimulatedArm(_Driver):
             return
         begin, length, pose_at = self._path
         elapsed = self._clock() - begin
-        self._plant.command_arm(pose_at(min(elapsed, length)))
+        self.plant.command_arm(pose_at(min(elapsed, length)))
         if self._task is not None and elapsed >= length + _SETTLE:
             self._task.finish()
 
     def _read(self) -> ArmState:
-        return ArmState(self._clock(), self._plant.read().base_from_mount)
+        return ArmState(self._clock(), self.plant.read().base_from_mount)
 
 
 def closing_points(now: np.ndarray, start: np.ndarray, speed: np.ndarray, target: np.ndarray):

@@ -10,12 +10,12 @@ _TRIES = 20
 
 
 def free_plan(cell: Cell, rng: np.random.Generator) -> GraspPlan:
-    """The first whose approach is free, or the last of _TRIES; the cell's object is where it was."""
+    """The first whose approach is free; the cell's object is where it was."""
     before = cell.world_from_object
     for _ in range(_TRIES):
         plan = sample_plan(cell, rng)
         free = approach_is_free(cell, plan)
         cell.reset(before)
         if free:
-            break
-    return plan
+            return plan
+    raise AssertionError(f"none of {_TRIES} approaches is free")

@@ -159,6 +159,14 @@ def test_every_fault_of_the_hand_is_told_and_left(fault):
         assert simulation.is_open_and_away
 
 
+@pytest.mark.parametrize("stall_time", [0.05, 0.25, 1.0])
+def test_a_stuck_finger_is_named_whoever_is_first_to_give_up(stall_time):
+    """The hand's driver, whose own tolerance is missed, or the motion, which sees that it rests."""
+    simulation = Simulation(hand_fault=("finger_stuck", 1), stall_time=stall_time)
+    outcome = simulation.run()
+    assert outcome.reason == "finger_blocked" and outcome.message.startswith("F2 stopped at"), outcome.message
+
+
 ARM_FAULTS = {  # the arm's commands: behind the pre-grasp, pre-grasp, approach, lift
     ("rejected", 0): "goal_rejected",
     ("rejected", 2): "goal_rejected",
