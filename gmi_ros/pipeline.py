@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.spatial import cKDTree
+from scipy.special import expit
 
 from gmi_ros.core import poses
 from gmi_ros.core.cloud import Table, clutter_points, fit_table, given_table, object_points
@@ -23,8 +24,8 @@ from gmi_ros.hand.barrett import BarrettHand
 from gmi_ros.hand.descent import QUICK
 from gmi_ros.hand.posture import clear_posture, tip_height
 from gmi_ros.hand.wrist import solve_wrist
-from gmi_ros.learning.calibration import Calibration
-from gmi_ros.learning.spec import HELD, SHARE
+from gmi_ros.learning.calibration import Calibration, logits
+from gmi_ros.learning.spec import HELD, SHARE, STEADY
 
 if TYPE_CHECKING:  # torch is for the processes that run the network
     from gmi_ros.learning.model import GraspModel
@@ -205,7 +206,8 @@ def _drawn(
             fingers = wrist.frame_from_palm[free, None] @ hand.knuckle_frames(wrist.joints[free])  # (k, 3, 4, 4)
             distance = float(found.camera_from_object[2, 3])
             plane = None if table is None else table.seen_from(found.camera_from_object)
-            told = model.evaluator.probabilities(observation.image, distance, plane, fingers)
+            planned = np.concatenate([samples.contacts[free], samples.normals[free]], axis=-1)
+            told = model.evaluator.probabilities(observation.image, distance, plane, fingers, planned)
             hold, score = ranking(told, model.evaluator.calibration)
         third = sift([_at_least("score", score, "min_score")], settings)
         best = third.kept[np.argsort(-score[third.kept], kind="stable")[: settings.max_grasps]]
@@ -245,9 +247,17 @@ def _drawn(
 
 
 def ranking(probabilities: np.ndarray, calibrated: Calibration) -> tuple[np.ndarray, np.ndarray]:
-    """The probability (n,) that each grasp holds, and the score (n,) that it is ranked by, of an evaluator's answer
-    (n, 2): as planned and with an error of the wrist, half and half, since a grasp that forgives is the better one."""
-    return calibrated(probabilities[:, HELD]), probabilities[:, [HELD, SHARE]].mean(axis=1)
+    """The probability (n,) that each grasp holds, and the score (n,) that it is ranked by, of an evaluator's answer (n, k).
+
+    As planned and with an error of the wrist count half and half, since a grasp that forgives is the better one. Where the
+    evaluator also tells that the closing hand hardly turns the object, the score is the mean of the log odds, half of them
+    of that, as a probability.
+    """
+    hold = calibrated(probabilities[:, HELD])
+    if probabilities.shape[1] <= STEADY:
+        return hold, probabilities[:, [HELD, SHARE]].mean(axis=1)
+    held, share, steady = logits(probabilities).T
+    return hold, expit((held + share) / 4 + steady / 2)
 
 
 def _digest(observation: Observation) -> str:

@@ -11,7 +11,8 @@ from gmi_ros.core.settings import SynthesisSettings
 from gmi_ros.hand.barrett import load_hand
 from gmi_ros.learning.calibration import Calibration
 from gmi_ros.learning.model import GraspSamples
-from gmi_ros.pipeline import STAGES, synthesize
+from gmi_ros.learning.spec import JUDGEMENTS
+from gmi_ros.pipeline import STAGES, ranking, synthesize
 from gmi_ros.sim.camera import KINECT, Camera, look_at, render
 from gmi_ros.sim.cell import Cell
 from gmi_ros.sim.objects import find_object
@@ -161,9 +162,10 @@ class Doubts:
     def __init__(self, probability):
         self.probability = probability
 
-    def probabilities(self, image, distance, table, fingers):
+    def probabilities(self, image, distance, table, fingers, planned):
+        assert planned.shape == (len(fingers), 3, 6) and np.isfinite(planned).all()
         assert table.shape == (4,) and fingers.shape[1:] == (3, 4, 4) and 0.2 < distance < 2
-        return np.full((len(fingers), 2), self.probability)
+        return np.full((len(fingers), len(JUDGEMENTS)), self.probability)
 
 
 def ranked_by(probability):
@@ -189,3 +191,18 @@ def test_a_doubtful_best_grasp_makes_it_draw_again(frame):
 def test_a_least_score_is_a_probability_with_an_evaluator(frame):
     refused = synthesize(frame, ranked_by(0.5), HAND, SynthesisSettings(n_samples=16, min_score=0.7), seed=3)
     assert not refused.grasps and refused.rejected["score"] > 0 and "min_score <= 0.5" in refused.message
+
+
+def test_each_answer_raises_the_score_and_only_the_first_the_probability():
+    told = np.array([[0.6, 0.5, 0.7], [0.7, 0.5, 0.7], [0.6, 0.6, 0.7], [0.6, 0.5, 0.8]])
+    hold, score = ranking(told, Calibration())
+    np.testing.assert_array_equal(hold, told[:, 0])
+    assert (score[1:] > score[0]).all() and score[3] > score[1]
+    odds = (told[:, 0] * told[:, 1] / (1 - told[:, 0]) / (1 - told[:, 1])) ** 0.25 * (
+        told[:, 2] / (1 - told[:, 2])
+    ) ** 0.5
+    np.testing.assert_allclose(score, odds / (1 + odds))
+    np.testing.assert_allclose(ranking(np.full((1, 3), 0.9), Calibration())[1], 0.9)
+    assert np.isfinite(ranking(np.array([[0.0, 1.0, 0.5]]), Calibration())[1]).all()
+    assert [part.shape for part in ranking(np.empty((0, 3)), Calibration())] == [(0,), (0,)]
+    np.testing.assert_allclose(ranking(told[:, :2], Calibration())[1], told[:, :2].mean(axis=1))  # without the third

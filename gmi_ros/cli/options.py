@@ -20,12 +20,17 @@ def add_settings(
     for f in fields(kind):
         if f.name in without:
             continue
+        name = "--" + f.name.replace("_", "-")
+        if isinstance(f.default, bool):
+            told = f"{f.metadata['help']} (default: {'yes' if f.default else 'no'})"
+            group.add_argument(name, action=argparse.BooleanOptionalAction, default=None, help=told)
+            continue
         low, high, choices = (f.metadata.get(key) for key in ("low", "high", "choices"))
         bounds = "" if low is None and high is None else f"; {low} to {high}"
         is_tuple = isinstance(f.default, tuple)
         shown = " ".join(f"{v:g}" for v in f.default) if is_tuple else f.default
         group.add_argument(
-            "--" + f.name.replace("_", "-"),
+            name,
             type=type(f.default[0]) if is_tuple else type(f.default),
             nargs=_n_values(f.default),
             choices=choices,

@@ -29,8 +29,8 @@ class Grasp:
     where it must be to touch: contact + its radius along the normal.
     log_density: nats, standardised units; NaN where an evaluator ranks instead.
     hold_probability: that the grasp holds, by the evaluator; NaN without one. score: what grasps are ranked by, larger
-    is better: with an evaluator its mean probability as planned and with an error of the wrist, without one the weighted
-    log density and residual of the settings.
+    is better: with an evaluator from its probabilities (pipeline.ranking), without one the weighted log density and
+    residual of the settings.
     """
 
     grasp_id: str

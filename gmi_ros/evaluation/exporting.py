@@ -49,6 +49,9 @@ FIELDS = {
     "degenerate": Field("|b1", (), "whether the axes of {O} are arbitrary, since the mask is as wide as long"),
     "height_lifted": Field("<f8", (), "[m]; NaN where not known"),
     "hold_share": Field("<f8", (), "of trials with errors of the wrist, how many held; NaN where there were none"),
+    "closing_turn": Field(
+        "<f8", (), "how far a closing hand turns the object when nothing else holds it [rad]; or NaN"
+    ),
     "stamp_ns": Field("<i8", (), "time of the image [ns]"),
     "judged_ns": Field("<i8", (), "when the verdict replaced an earlier one [ns], 0: it came with the outcome"),
     "seed": Field("<u8", (), "of the synthesis"),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+from scipy.special import expit
 
 from gmi_ros.core import poses
 from gmi_ros.core.errors import ErrorCode, GmiError
@@ -15,9 +16,11 @@ from gmi_ros.experience.store import Store
 from gmi_ros.hand.barrett import load_hand
 from gmi_ros.learning.judged import JudgedData
 from gmi_ros.sim.objects import ObjectModel
+from gmi_ros.sim.protocols import STRICT_TURNED
 from gmi_ros.sim.trial import CANCELLED, COLLIDED, DIVERGED
 
 PERSON = "person"  # whose verdict counts, whatever else happened
+_TURN_SPREAD = np.radians(3)  # of what another closing of nearly the same grasp turns
 _CODES = (
     ErrorCode.EXECUTION_FAILED,
     ErrorCode.EXECUTION_TIMEOUT,
@@ -74,11 +77,30 @@ def load_judged(
         distance=np.array([view.camera_from_object[2, 3] for view in views], np.float32),
         image_index=image_index,
         fingers=fingers[:, :, :3].astype(np.float32),
+        planned=np.stack([_planned(e) for _, e, _ in judged]),
         held=np.array([e.success for _, e, _ in judged]),
-        share=np.array([np.nan if e.hold_share is None else e.hold_share for _, e, _ in judged], np.float32),
+        share=_known(e.hold_share for _, e, _ in judged),
+        steady=_steady(_known(e.closing_turn for _, e, _ in judged)),
         object_id=object_id,
         scene_id=image_index,
     )
+
+
+def _known(numbers: Iterable[float | None]) -> np.ndarray:
+    """(n,) float32, NaN where there is none."""
+    return np.array([np.nan if number is None else number for number in numbers], np.float32)
+
+
+def _planned(episode: Episode) -> np.ndarray:
+    """(3, 6) contacts and normals that were asked for, in the {O} of the episode's own view; NaN without."""
+    if episode.contacts_predicted is None:
+        return np.full((3, 6), np.nan, np.float32)
+    return np.hstack([episode.contacts_predicted, episode.normals_predicted]).astype(np.float32)
+
+
+def _steady(turn: np.ndarray) -> np.ndarray:
+    """(n,) the probability that an object which the hand turned by `turn` (n,) [rad] stays in the bounds of `strict`."""
+    return expit((STRICT_TURNED - turn) / _TURN_SPREAD).astype(np.float32)
 
 
 def _closings(path: Path) -> list[Episode]:

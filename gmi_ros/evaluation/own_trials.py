@@ -1,8 +1,8 @@
 """Trials of a network's own grasps, to learn from: `python -m gmi_ros.evaluation.own_trials`.
 
 Free views are drawn as for `gmi evaluate success`. Of the grasps that pass the filters some of the best are tried, which
-tell where the ranking is wrong, and others drawn at random. Each is tried as planned, and again with errors of the wrist
-to see how much it forgives.
+tell where the ranking is wrong, and others drawn at random. Each is tried as planned, again with errors of the wrist
+to see how much it forgives, and closed on the object with nothing else to hold it to see how far that turns it.
 """
 
 import argparse
@@ -31,6 +31,7 @@ from gmi_ros.pipeline import Synthesis, synthesize
 from gmi_ros.sim.cell import Cell
 from gmi_ros.sim.collect import TRIALS_PER_SEED, TrialRecord, View, cell_of
 from gmi_ros.sim.objects import ObjectModel
+from gmi_ros.sim.protocols import closing_turn
 from gmi_ros.sim.scene import Physics
 from gmi_ros.sim.splits import PRACTICE, SPLITS, TEST_SPLITS, objects_of, practice_objects
 from gmi_ros.sim.trial import GraspPlan, run
@@ -143,6 +144,7 @@ def try_grasp(
         contacts_predicted=grasp.contacts,
         normals_predicted=grasp.normals,
         hold_share=float(np.mean(held)) if held else None,
+        closing_turn=closing_turn(instance.object_model, load_hand(), instance.world_from_object, plan),
         seed=synthesis.seed,
         model_hash=synthesis.model_hash,
     )

@@ -132,7 +132,11 @@ def candidates_summary(evaluator: GraspEvaluator, data: JudgedData) -> dict:
         fingers = np.zeros((len(rows), 3, 4, 4))
         fingers[:, :, :3], fingers[..., 3, 3] = data.fingers[rows], 1
         said = evaluator.probabilities(
-            data.images(np.array([image]))[0], float(data.distance[image]), data.table[image], fingers
+            data.images(np.array([image]))[0],
+            float(data.distance[image]),
+            data.table[image],
+            fingers,
+            data.planned[rows],
         )
         told[rows] = said[:, HELD]
     return {

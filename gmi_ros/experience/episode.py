@@ -73,6 +73,7 @@ class Episode:
     judged_ns: when this verdict replaced an earlier one [ns], 0 for the one that came with the outcome.
     contacts_computed: the contacts reached were not felt, or not all of them, but follow from the joints.
     hold_share: of the trials with errors of the wrist, how many held (0 to 1), where there were any.
+    closing_turn: how far the object turns while the hand closes, where nothing else holds it [rad]; of simulation.
     height_lifted: [m]. seed: of the synthesis. Integers fit 64 bits.
 
     Stored as float32 (contacts, joints, poses as quaternion and translation: 0.1 um at 1 m), normals to 3e-5 rad.
@@ -109,6 +110,7 @@ class Episode:
     judged_ns: int = 0
     height_lifted: float | None = None
     hold_share: float | None = None
+    closing_turn: float | None = None
     seed: int = 0
     model_hash: str = ""
     software_version: str = ""
@@ -183,6 +185,8 @@ class Episode:
             wrong.append(f"height_lifted must be finite [m] or None, got {self.height_lifted}")
         if self.hold_share is not None and not 0 <= self.hold_share <= 1:
             wrong.append(f"hold_share must be in [0, 1] or None, got {self.hold_share}")
+        if self.closing_turn is not None and not 0 <= self.closing_turn <= np.pi + 1e-6:
+            wrong.append(f"closing_turn must be in [0, pi] rad or None, got {self.closing_turn}")
         return wrong
 
 

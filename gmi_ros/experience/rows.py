@@ -40,6 +40,7 @@ class Record(NamedTuple):
     note: str
     judged_ns: int
     contacts_computed: int
+    closing_turn: float | None
     stamp_ns: int
     camera_from_object: bytes
     degenerate: int
@@ -57,10 +58,10 @@ class Record(NamedTuple):
 
 _OF_EPISODES = (
     "trial_seed view seed success height_lifted contacts_predicted normals_predicted contacts_reached normals_reached "
-    "joints camera_from_palm hold_share note judged_ns contacts_computed"
+    "joints camera_from_palm hold_share note judged_ns contacts_computed closing_turn"
 ).split()
 _OF_OBSERVATIONS = "stamp_ns camera_from_object degenerate data".split()
-_NEWER = {"hold_share": 2, "note": 3, "judged_ns": 3, "contacts_computed": 3}  # since which version
+_NEWER = {"hold_share": 2, "note": 3, "judged_ns": 3, "contacts_computed": 3, "closing_turn": 4}  # since which version
 _COLUMNS = {
     "row": "e.id", "outcome_id": "e.outcome_id", "grasp_id": "e.grasp_id", "observation_id": "o.observation_id",
     "reason": "r.text", "template": "t.text",
@@ -141,6 +142,7 @@ def encode(e: Episode) -> Record:
         note=e.note,
         judged_ns=int(e.judged_ns),
         contacts_computed=int(e.contacts_computed),
+        closing_turn=None if e.closing_turn is None else float(e.closing_turn),
         stamp_ns=int(e.stamp_ns),
         camera_from_object=packing.pack_pose(e.camera_from_object),
         degenerate=int(e.degenerate),
@@ -183,6 +185,7 @@ def decode(r: Record, path: Path) -> Episode:
             joints=packing.unpack_floats(r.joints, 4),
             camera_from_palm=packing.unpack_pose(r.camera_from_palm),
             hold_share=r.hold_share,
+            closing_turn=r.closing_turn,
         )
     except (ValueError, TypeError, struct.error, StopIteration, zstandard.ZstdError) as error:
         raise GmiError(ErrorCode.STORE_CORRUPT, f"{path}: episode {r.row} cannot be read: {error}") from error

@@ -5,7 +5,7 @@ import sqlite3
 from gmi_ros.core.errors import ErrorCode, GmiError
 
 APPLICATION_ID = 0x474D4945  # "GMIE"
-VERSION = 3
+VERSION = 4
 
 # What many records share is kept once: contexts (who judged what, with which software), names (reasons of failure and
 # the templates of recipes), observations (several grasps of one image). Ids that can be derived are NULL.
@@ -47,7 +47,8 @@ TABLES = {
         hold_share REAL,
         note TEXT,
         judged_ns INTEGER,
-        contacts_computed INTEGER)""",
+        contacts_computed INTEGER,
+        closing_turn REAL)""",
     # What was thought of an outcome before: every verdict that a later one has replaced. judged_ns 0: came with it.
     "verdicts": """(
         id INTEGER PRIMARY KEY,
@@ -70,6 +71,7 @@ MIGRATIONS = {
         f"CREATE TABLE verdicts {TABLES['verdicts']}",
         _STAMPS,
     ),
+    4: ("ALTER TABLE episodes ADD COLUMN closing_turn REAL",),
 }
 OLDEST = min(MIGRATIONS) - 1
 _SINCE = {"verdicts": 3}  # version that brought a table

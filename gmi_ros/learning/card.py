@@ -46,17 +46,20 @@ Validation pairs are a random tenth: they show objects seen in training, so this
 def evaluator_card(config: TrainingConfig, data: JudgedData, result: dict) -> str:
     """Markdown for `card.md`, from the answer of `evaluator_training.train_evaluator`."""
     sizes = ", ".join(f"{name} {value}" for name, value in to_dict(config.network).items())
-    repeated = np.isfinite(data.share)
+    also = ", and that the closing hand hardly turns the object" if config.network.steady else ""
+    met = ", and the contacts that the grasp was made for" if config.network.planned else ""
+    repeated, closed = np.isfinite(data.share), np.isfinite(data.steady)
     return f"""# Grasp evaluator
 
-The probability that a grasp holds, as planned and with an error of the wrist, from one 64x64x5 image and the planes that
-the fingers close in. {result["parameters"]} parameters: {sizes}.
+The probability that a grasp holds, as planned and with an error of the wrist{also}, from one 64x64x5 image and the planes
+that the fingers close in{met}. {result["parameters"]} parameters: {sizes}.
 
 | | |
 |---|---|
 | trials for training / validation | {result["n_train"]} / {result["n_validation"]} |
 | held | {100 * data.held.mean():.1f} % |
 | repeated with errors of the wrist, of these held | {repeated.sum()}, {_percent(data.share[repeated])} |
+| closed on the object with nothing else to hold it, of these steady | {closed.sum()}, {_percent(data.steady[closed])} |
 | images, objects | {len(data.rgb)}, {_count(data.object_id)} |
 | minibatch | {config.batch_size} trials, {config.grasps_per_image} of each image |
 | epochs run (at most {config.max_epochs}), best | {result["epochs"]}, {result["best_epoch"]} |

@@ -92,6 +92,8 @@ class EvaluatorConfig(Settings):
     context_features: int = setting(32, "what the whole window tells; 0: nothing", 0, 8192)
     context_filters: tuple[int, ...] = setting((16, 32, 32), "of its convolutions, each of which halves the window", 1)
     unit_dropout: float = setting(0.2, "part of the hidden units left out while training", 0.0, 0.9)
+    steady: bool = setting(False, "tell also whether the closing hand hardly turns the object")
+    planned: bool = setting(False, "look at the contacts that a grasp was made for")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Training of the evaluator: cross-entropy of how trials ended, as planned and with errors of the wrist."""
+"""Training of the evaluator: cross-entropy of how trials ended, of all of its answers that were tried."""
 
 import math
 from pathlib import Path
@@ -16,9 +16,9 @@ from gmi_ros.learning.judged import JudgedData
 from gmi_ros.learning.metrics import area_under_roc
 from gmi_ros.learning.parallel import Team, team
 from gmi_ros.learning.run import Run
-from gmi_ros.learning.spec import HELD, SHARE
+from gmi_ros.learning.spec import HELD
 
-_OWN_WEIGHT = 4  # how many times as often an image with shares is drawn: they are fewer, and what will be ranked
+_OWN_WEIGHT = 4  # how many times as often an image of a generator's grasps is drawn: they are what will be ranked
 _OFFSET, _TURN = 0.002, math.radians(1.5)  # how far hands are moved while training, standard deviations [m], [rad]
 _MIRROR = np.diag([1.0, -1.0, 1.0])  # along {O}'s y, and along the y of a finger's frame
 
@@ -42,42 +42,40 @@ def train_evaluator(
         return _EvaluatorRun(config, data, Path(out_dir), members, progress and members.rank == 0).train(resume)
 
 
-def cross_entropy(logits: Tensor, held: Tensor, share: Tensor) -> Tensor:
-    """Mean over all judgements [nats] of logits (..., 2): every trial's held (...) and, where it is not NaN, its share."""
-    known = ~torch.isnan(share)
-    total = functional.binary_cross_entropy_with_logits(logits[..., HELD], held, reduction="sum")
-    if known.any():
-        total = total + functional.binary_cross_entropy_with_logits(
-            logits[..., SHARE][known], share[known], reduction="sum"
-        )
-    return total / (held.numel() + known.sum())
+def cross_entropy(logits: Tensor, judged: Tensor) -> Tensor:
+    """Mean [nats] over the judgements (..., 3) that are known, which are not NaN, of logits (..., k) of the first k."""
+    judged = judged[..., : logits.shape[-1]]
+    known = ~torch.isnan(judged)
+    return functional.binary_cross_entropy_with_logits(logits[known], judged[known])
 
 
 def tensors(data: JudgedData, images: np.ndarray, rows: np.ndarray, device: torch.device) -> tuple[Tensor, ...]:
-    """Of m images and n trials of each, rows (m, n): pixels, distance, table, fingers, held, share, as the network and
-    `cross_entropy` take them."""
+    """Of m images and n trials of each, rows (m, n): pixels, distance, table, fingers, planned, judgements, as
+    the network and `cross_entropy` take them."""
     pixels = torch.from_numpy(data.images(images)).permute(0, 3, 1, 2)
-    arrays = (data.distance[images], data.table[images], data.fingers[rows], data.held[rows], data.share[rows])
+    arrays = (data.distance[images], data.table[images], data.fingers[rows], data.planned[rows], data.judgements[rows])
     return tuple(t.to(device) for t in (pixels, *(torch.from_numpy(a.astype(np.float32)) for a in arrays)))
 
 
 def varied(batch: tuple[Tensor, ...], part_mirrored: float, generator: torch.Generator) -> tuple[Tensor, ...]:
     """A batch of `tensors`, a part of it in a mirror, every hand a little displaced."""
-    pixels, distance, table, fingers, held, share = batch
+    pixels, distance, table, fingers, planned, judged = batch
     which = torch.rand(len(pixels), generator=generator, device=pixels.device) < part_mirrored
-    pixels, table, fingers = mirrored(pixels, table, fingers, which)
-    return pixels, distance, table, displaced(fingers, generator), held, share
+    pixels, table, fingers, planned = mirrored(pixels, table, fingers, planned, which)
+    return pixels, distance, table, displaced(fingers, generator), planned, judged
 
 
-def mirrored(images: Tensor, table: Tensor, fingers: Tensor, which: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Images (m, 5, 64, 64), table (m, 4) and fingers (m, n, 3, 3, 4) as a mirror along {O}'s y shows them, F1 and F2
-    exchanged, where `which` (m,) says so."""
+def mirrored(images: Tensor, table: Tensor, fingers: Tensor, planned: Tensor, which: Tensor) -> tuple[Tensor, ...]:
+    """Images (m, 5, 64, 64), table (m, 4), fingers (m, n, 3, 3, 4) and planned (m, n, 3, 6) as a mirror along {O}'s y
+    shows them, F1 and F2 exchanged, where `which` (m,) says so."""
     flip = torch.as_tensor(_MIRROR, dtype=fingers.dtype, device=fingers.device)
     other = fingers[:, :, [1, 0, 2]]
     other = torch.cat([flip @ other[..., :3] @ flip, flip @ other[..., 3:]], dim=-1)
     images = torch.where(which[:, None, None, None], images.flip(3), images)
     table = torch.where(which[:, None], table * table.new_tensor([1.0, -1.0, 1.0, 1.0]), table)
-    return images, table, torch.where(which[:, None, None, None, None], other, fingers)
+    fingers = torch.where(which[:, None, None, None, None], other, fingers)
+    met = planned[:, :, [1, 0, 2]] * flip.diagonal().repeat(2)
+    return images, table, fingers, torch.where(which[:, None, None, None], met, planned)
 
 
 def displaced(fingers: Tensor, generator: torch.Generator) -> Tensor:
@@ -104,11 +102,10 @@ class _Objective(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(
-        self, images: Tensor, distance: Tensor, table: Tensor, fingers: Tensor, held: Tensor, share: Tensor
-    ) -> tuple:
+    def forward(self, *batch: Tensor) -> tuple:
         """The loss twice, and 0 for the KL term that there is none of."""
-        loss = cross_entropy(self.network(images, distance, table, fingers), held, share)
+        *seen, judged = batch
+        loss = cross_entropy(self.network(*seen), judged)
         return loss, loss, torch.zeros_like(loss)
 
 
@@ -128,7 +125,7 @@ class _EvaluatorRun(Run):
         self._validation_images = np.flatnonzero(used & held_out)
         self._train_images = np.flatnonzero(used & ~held_out)
         weight = np.ones(len(data.rgb))
-        weight[data.image_index[np.isfinite(data.share)]] = _OWN_WEIGHT
+        weight[data.image_index[np.isfinite(data.planned[:, 0, 0])]] = _OWN_WEIGHT
         self._chance = weight[self._train_images] / weight[self._train_images].sum()
         network = EvaluatorNetwork(config.network, config.seed)
         self._per_image = min(config.grasps_per_image, config.batch_size)
@@ -154,10 +151,10 @@ class _EvaluatorRun(Run):
         total, count, told, held = 0.0, 0, [], []
         for image in self._validation_images:
             rows = self._rows[image]
-            pixels, distance, table, fingers, ended, share = self._tensors(np.array([image]), rows[None])
-            logits = self.state.network(pixels, distance, table, fingers)
-            judged = len(rows) + int(np.isfinite(self.data.share[rows]).sum())
-            total, count = total + cross_entropy(logits, ended, share).item() * judged, count + judged
+            *seen, judged = self._tensors(np.array([image]), rows[None])
+            logits = self.state.network(*seen)
+            known = int((~torch.isnan(judged[..., : logits.shape[-1]])).sum())
+            total, count = total + cross_entropy(logits, judged).item() * known, count + known
             told.append(logits[0, :, HELD].cpu().numpy())
             held.append(self.data.held[rows])
         return total / count, area_under_roc(np.concatenate(told), np.concatenate(held))

@@ -1,7 +1,7 @@
 """Going on with a trained evaluator on new records, without forgetting what it learned from the old.
 
-Every minibatch has a stated part of new records; the others are replayed (Robins 1995). Old trials have no repetitions with
-errors of the wrist, so what the network said of these before is their target (Li and Hoiem 2016). A robot's wrist has its
+Every minibatch has a stated part of new records; the others are replayed (Robins 1995). What was not tried of a record, as
+repetitions with errors of the wrist, has for its target what the network said of it before (Li and Hoiem 2016). A robot's wrist has its
 errors each time: what became of a new record counts for both answers.
 """
 
@@ -22,7 +22,7 @@ from gmi_ros.learning.judged import JudgedData
 from gmi_ros.learning.metrics import area_under_roc, calibration_error
 from gmi_ros.learning.parallel import Team, team
 from gmi_ros.learning.run import Run
-from gmi_ros.learning.spec import HELD, SHARE
+from gmi_ros.learning.spec import SHARE, STEADY
 from gmi_ros.learning.tuning import Mixture, tuning_card
 
 _CHUNK = 256  # trials judged at once
@@ -53,7 +53,8 @@ def tune_evaluator(
     """
     network, digest = checkpoint.load_network(Path(folder), (EVALUATOR,))
     config = replace(config, model=EVALUATOR, network=network.config)
-    data = (_told_twice(new), with_shares(old, network), _told_twice(held_out), with_shares(check, network))
+    mixed = (_told_twice(new), old, _told_twice(held_out), check)
+    data = tuple(with_answers(trials, network) for trials in mixed)
     with team() as members:
         run = _Tuning(config, mixture, network, digest, data, Path(out_dir), members, progress and members.rank == 0)
         run.calibration = checkpoint.load_evaluator(folder).calibration
@@ -61,22 +62,28 @@ def tune_evaluator(
 
 
 def probabilities(network: EvaluatorNetwork, data: JudgedData) -> np.ndarray:
-    """(n, 2) of each trial, by a network in evaluation mode."""
+    """(n, k) of each trial, in the order of spec.JUDGEMENTS, by a network in evaluation mode."""
     device = next(network.parameters()).device
-    told = np.empty((len(data), 2))
+    told = np.empty((len(data), network.n_answers))
     with torch.inference_mode():
         for rows in by_image(data.image_index, len(data.rgb)):
             for start in range(0, len(rows), _CHUNK):
                 some = rows[start : start + _CHUNK]
-                pixels, distance, table, fingers, _, _ = tensors(data, data.image_index[some[:1]], some[None], device)
-                told[some] = torch.sigmoid(network(pixels, distance, table, fingers))[0].cpu().numpy()
+                *seen, _ = tensors(data, data.image_index[some[:1]], some[None], device)
+                told[some] = torch.sigmoid(network(*seen))[0].cpu().numpy()
     return told
 
 
-def with_shares(data: JudgedData, network: EvaluatorNetwork) -> JudgedData:
-    """The same trials; those that were not repeated with errors of the wrist have what the network says of them."""
-    told = probabilities(network.eval(), data)[:, SHARE].astype(np.float32)
-    return replace(data, share=np.where(np.isnan(data.share), told, data.share))
+def with_answers(data: JudgedData, network: EvaluatorNetwork) -> JudgedData:
+    """The same trials; what was not tried of them (errors of the wrist, closing without support) is what the network says."""
+    told = probabilities(network.eval(), data).astype(np.float32)
+    answers = {"share": SHARE, "steady": STEADY}
+    filled = {
+        name: np.where(np.isnan(had := getattr(data, name)), told[:, answer], had)
+        for name, answer in answers.items()
+        if answer < told.shape[1]
+    }
+    return replace(data, **filled)
 
 
 def _told_twice(data: JudgedData) -> JudgedData:
@@ -111,8 +118,9 @@ class _Objective(nn.Module):
         loss = self.share * self._loss(*new) + (1 - self.share) * self._loss(*old)
         return loss, loss, torch.zeros_like(loss)
 
-    def _loss(self, pixels, distance, table, fingers, held, share) -> Tensor:
-        return cross_entropy(self.network(pixels, distance, table, fingers), held, share)
+    def _loss(self, *batch: Tensor) -> Tensor:
+        *seen, judged = batch
+        return cross_entropy(self.network(*seen), judged)
 
 
 class _Tuning(Run):
@@ -162,8 +170,8 @@ class _Tuning(Run):
 
     def _loss(self, data: JudgedData) -> float:
         told = np.clip(probabilities(self.state.network, data), 1e-7, 1 - 1e-7)
-        held, share = losses(told[:, HELD], data.held), data.share
-        return float((held - share * np.log(told[:, SHARE]) - (1 - share) * np.log(1 - told[:, SHARE])).mean() / 2)
+        judged = data.judgements[:, : told.shape[1]]
+        return float(-(judged * np.log(told) + (1 - judged) * np.log(1 - told)).mean())
 
     def told(self) -> dict:
         return {"n_train": len(self.new), "n_validation": len(self.held_out), "n_replay": len(self.old)}

@@ -16,8 +16,10 @@ class JudgedData(ImageArrays):
     rgb: (m, 64, 64, 3) uint8. depth: (m, 64, 64) float16 or float32 [m], relative to the object. mask: (m, 64, 64) bool.
     distance: (m,) [m] of {O}'s origin along the optical axis. table: (m, 4), the plane that the object rests
     on in {O}, normal and offset as core.cloud.Table, NaN where it is not known. image_index: (n,). fingers: (n, 3, 3, 4) float32, the poses [m] in
-    {O} of the frames in whose xz-planes F1, F2, F3 close (BarrettHand.knuckle_frames). held: (n,) bool, as planned. share: (n,) of the trials with errors of the
-    wrist that held, NaN where there were none. object_id, scene_id: (n,) int.
+    {O} of the frames in whose xz-planes F1, F2, F3 close (BarrettHand.knuckle_frames). held: (n,) bool, as planned.
+    planned: (n, 3, 6) float32, contact [m] and outward normal in {O} that each finger was to meet, NaN where nobody said.
+    share: (n,) of the trials with errors of the wrist that held, NaN where there were none. steady: (n,) how likely it is
+    that closing the hand turns the object too little to matter, NaN where that was not tried. object_id, scene_id: (n,) int.
 
     Raises:
         GmiError: FILE_DAMAGED, naming the array that has another shape, or holds what it must not.
@@ -30,8 +32,10 @@ class JudgedData(ImageArrays):
     table: np.ndarray
     image_index: np.ndarray
     fingers: np.ndarray
+    planned: np.ndarray
     held: np.ndarray
     share: np.ndarray
+    steady: np.ndarray
     object_id: np.ndarray
     scene_id: np.ndarray
 
@@ -39,7 +43,7 @@ class JudgedData(ImageArrays):
         m, n, side = len(self.rgb), len(self.held), (IMAGE_SIZE, IMAGE_SIZE)
         shapes = {
             "rgb": (m, *side, 3), "depth": (m, *side), "mask": (m, *side), "distance": (m,), "table": (m, 4), "image_index": (n,),
-            "fingers": (n, 3, 3, 4), "share": (n,), "object_id": (n,), "scene_id": (n,),
+            "fingers": (n, 3, 3, 4), "planned": (n, 3, 6), "share": (n,), "steady": (n,), "object_id": (n,), "scene_id": (n,),
         }  # fmt: skip
         for name, shape in shapes.items():
             if getattr(self, name).shape != shape:
@@ -49,6 +53,11 @@ class JudgedData(ImageArrays):
         for name in ("depth", "fingers", "distance"):
             if bad := int((~np.isfinite(getattr(self, name))).sum()):
                 raise _damaged(f"{name} has {bad} values that are not finite")
+
+    @property
+    def judgements(self) -> np.ndarray:
+        """(n, 3) in the order of spec.JUDGEMENTS, in [0, 1], NaN where not known."""
+        return np.stack([self.held, self.share, self.steady], axis=-1).astype(np.float32)
 
     def __len__(self) -> int:
         return len(self.held)

@@ -183,6 +183,27 @@ def strict(cell: Cell, plan: GraspPlan) -> Verdict:
     return _verdict(reason, part, watch)
 
 
+def closing_turn(
+    object_model: ObjectModel, hand: BarrettHand, world_from_object: np.ndarray, plan: GraspPlan
+) -> float | None:
+    """How far [rad] the hand turns an object while it closes and squeezes, where nothing else holds it: `strict`'s closing.
+
+    A grasp that turns it little was in balance. Args: as `judge_grasp`.
+
+    Returns:
+        None where nothing touches the object afterwards, or the physics diverged.
+    """
+    cell = _cell(_Scene(digest(object_model), hand, physics_of(STRICT, object_model), object_model))
+    cell.reset(world_from_object)
+    watch = Watch(cell)
+    try:
+        with floating(cell):
+            close_and_squeeze(cell, plan, STRICT_TIP_FORCE)
+            return watch.look().turned if cell.touching_links() else None
+    except GmiError:
+        return None
+
+
 def _grip(cell: Cell, plan: GraspPlan, watch: Watch) -> str | None:
     """Close and squeeze with at most STRICT_TIP_FORCE; why the grasp has failed already, if it has."""
     close_and_squeeze(cell, plan, STRICT_TIP_FORCE)

@@ -13,6 +13,7 @@ from gmi_ros.cli.main import main
 from gmi_ros.evaluation.exporting import FIELDS, IMAGES
 from gmi_ros.evaluation.recipes import render_episode
 from gmi_ros.experience.compressed import unpack
+from gmi_ros.experience.schema import VERSION
 from gmi_ros.experience.store import Store
 
 DATA = Path(__file__).parents[2] / "data"
@@ -59,7 +60,7 @@ def test_ls_lists_the_newest_first_and_tells_totals_of_all(robot, capfd):
     status, rows, totals = listed(capfd, robot, "--limit", "2")
     assert status == 0 and [r["outcome_id"] for r in rows] == ["outcome-4", "outcome-3"]
     assert (totals["records"], totals["successes"], totals["failures"], totals["listed"]) == (5, 1, 4, 2)
-    assert totals["version"] == 3 and totals["bytes"] == robot.stat().st_size
+    assert totals["version"] == VERSION and totals["bytes"] == robot.stat().st_size
     assert len(listed(capfd, robot, "--all")[1]) == 5
 
 
@@ -185,7 +186,7 @@ def test_verify_tells_versions_and_looks_at_all(robot, sim, gmi, tmp_path):
     make_older(robot, 2)
     status, report, _ = gmi("experience", "verify", robot, tmp_path / "text.db", tmp_path / "none.db", sim)
     assert status == 1 and not report["ok"] and report["records"] == 11
-    assert [s.get("version") for s in report["stores"]] == [2, None, None, 3]
+    assert [s.get("version") for s in report["stores"]] == [2, None, None, VERSION]
     assert [s.get("error") for s in report["stores"]] == [None, "STORE_CORRUPT", "FILE_NOT_FOUND", None]
     assert gmi("experience", "verify", sim)[0] == 0
 

@@ -15,7 +15,7 @@ from gmi_ros.evaluation.own_trials import WRIST_OFFSET, OwnTrials, collect_own, 
 from gmi_ros.evaluation.recipes import camera_of, resting_pose
 from gmi_ros.experience.store import Store
 from gmi_ros.hand.barrett import load_hand
-from gmi_ros.sim.protocols import LIFT, judge_grasp
+from gmi_ros.sim.protocols import LIFT, STRICT_TURNED, judge_grasp
 from gmi_ros.sim.splits import SPLITS, objects_of, practice_objects
 from gmi_ros.sim.trial import REASONS, GraspPlan
 
@@ -48,6 +48,8 @@ def test_what_is_kept_of_a_trial(store):
     for e in episodes:
         assert e.hold_share in (0.0, 0.5, 1.0) and e.contacts_predicted is not None and e.reason in REASONS
         assert e.model_hash == load_model(FOLDER, 1).hash and e.split == "practice"
+        assert e.closing_turn is None or 0 <= e.closing_turn < np.pi
+    assert sum(e.closing_turn is not None for e in episodes) > len(episodes) / 2
 
 
 def test_a_stored_grasp_ends_as_it_did(store):
@@ -118,7 +120,7 @@ def test_all_candidates_of_a_pose_are_seen_by_the_same_cameras(tmp_path):
     data = load_judged([Path(resource("data/dev.db.zst"))], workers=1, progress=False)
     held = np.array([data.held[data.image_index == i].mean() for i in range(len(data.rgb))])
     assert 0.3 < data.held.mean() < 0.7 and ((held > 0) & (held < 1)).mean() > 0.8
-    assert np.isnan(data.share).all()
+    assert np.isnan(data.share).all() and np.isnan(data.steady).all() and np.isnan(data.planned).all()
     np.testing.assert_allclose(np.linalg.det(data.fingers[..., :3]), 1, atol=1e-4)
     # Where a grasp held, the object is between the fingers: the mean of the knuckles is about a hand's length away.
     reach = np.linalg.norm(data.fingers[..., 3].mean(axis=1), axis=1)
@@ -131,6 +133,11 @@ def test_own_grasps_are_judged_in_their_view(store):
         tried = list(found)
     assert len(data) == len(tried) and sorted(data.share) == sorted(np.float32(e.hold_share) for e in tried)
     assert data.held.sum() == sum(e.success for e in tried)
+    planned = sorted(e.contacts_predicted[2, 0] for e in tried)
+    np.testing.assert_allclose(sorted(data.planned[:, 2, 0]), planned, atol=1e-6)
+    turns = np.array([np.nan if e.closing_turn is None else e.closing_turn for e in tried])
+    assert np.isfinite(data.steady).sum() == np.isfinite(turns).sum()
+    assert (data.steady > 0.5).sum() == (turns < STRICT_TURNED).sum()
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ def make_values(number: int = 0, **changes) -> dict:
         "judged_ns": 0 if number % 4 else 1_700_000_000_000_000_000 + number,
         "height_lifted": 0.2 + number / 1000,
         "hold_share": None if number % 3 == 0 else number % 6 / 5,
+        "closing_turn": None if number % 4 == 1 else number % 8 / 3,
         "seed": 7 + number,
         "model_hash": "0123456789abcdef",
         "software_version": "0.1.0",
@@ -85,7 +86,7 @@ def assert_same(a: Episode, b: Episode) -> None:
 
 def make_older(path: Path, version: int) -> None:
     """Turn a closed store into what this version wrote, which knew fewer columns."""
-    statements = []
+    statements = ["ALTER TABLE episodes DROP COLUMN closing_turn"] if version < 4 else []
     if version < 3:
         statements += ["DROP TABLE verdicts", "DROP INDEX observation_stamps"]
         newer = ("note", "judged_ns", "contacts_computed")

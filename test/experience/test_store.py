@@ -113,6 +113,7 @@ def test_simulated_records_are_small(path):
                 reason="",
                 note="",
                 judged_ns=0,
+                closing_turn=None,
             )  # fmt: skip
             for i in range(1000)
         )
@@ -194,7 +195,7 @@ def test_files_that_are_no_store(path):
 def test_another_version_and_a_missing_table_are_named(path):
     Store(path, "rw").close()
     for statement, words in (
-        ("PRAGMA user_version = 99", "version 99, this gmi_ros reads versions 1 to 3: update gmi_ros"),
+        ("PRAGMA user_version = 99", "version 99, this gmi_ros reads versions 1 to 4: update gmi_ros"),
         ("DROP TABLE names", "lacks the table names"),
     ):
         database = sqlite3.connect(path)
@@ -203,16 +204,18 @@ def test_another_version_and_a_missing_table_are_named(path):
         code, message = code_of(Store, path)
         assert code == ErrorCode.STORE_CORRUPT and words in message
         database = sqlite3.connect(path)
-        database.execute("PRAGMA user_version = 3")
+        database.execute("PRAGMA user_version = 4")
         database.close()
 
 
-OLD = [1, 2]
+OLD = [1, 2, 3]
 
 
 def as_stored(number, version):
     """What is left of an episode in a store of this version."""
-    lost = {"note": "", "judged_ns": 0, "contacts_computed": False} | ({"hold_share": None} if version < 2 else {})
+    lost = {"closing_turn": None} | ({"hold_share": None} if version < 2 else {})
+    if version < 3:
+        lost |= {"note": "", "judged_ns": 0, "contacts_computed": False}
     return make_episode(number, **lost)
 
 
@@ -243,9 +246,10 @@ def test_an_older_store_is_brought_up_when_opened_for_writing(old_store):
     path, version = old_store
     for _ in range(2):
         with Store(path, "rw") as store:
-            store.add(make_episode(7, hold_share=0.6))
-            assert store.verify() == 4 and store.version == 3
-            assert store.get(make_episode(7).outcome_id).hold_share == 0.6
+            store.add(make_episode(7, hold_share=0.6, closing_turn=0.2))
+            assert store.verify() == 4 and store.version == 4
+            kept = store.get(make_episode(7).outcome_id)
+            assert (kept.hold_share, kept.closing_turn) == (0.6, 0.2)
     with Store(path, "rw") as store:
         assert_same(store.get(make_episode(1).outcome_id), as_stored(1, version))
         assert store.judge(make_episode(1).outcome_id, False, note="no").note == "no"
@@ -259,7 +263,7 @@ def test_a_store_of_the_first_release_is_brought_up(tmp_path):
         assert store.totals(judged_by="simulation") == store.totals(since_ns=0, until_ns=0) == before[0]
     with Store(tmp_path / "dev.db", "rw") as store:
         assert [store.totals(), list(store.records(object_name="cup"))] == before
-        assert version < store.version == 3
+        assert version < store.version == 4
 
 
 def test_a_database_of_another_program_is_not_migrated(path):

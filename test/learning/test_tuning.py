@@ -11,17 +11,17 @@ from gmi_ros.learning import checkpoint
 from gmi_ros.learning.calibration import Calibration
 from gmi_ros.learning.config import EVALUATOR, TrainingConfig
 from gmi_ros.learning.evaluator_training import train_evaluator
-from gmi_ros.learning.evaluator_tuning import judged_summary, losses, probabilities, tune_evaluator, with_shares
+from gmi_ros.learning.evaluator_tuning import judged_summary, losses, probabilities, tune_evaluator, with_answers
 from gmi_ros.learning.generator_tuning import tune_generator
 from gmi_ros.learning.run import learning_rate
-from gmi_ros.learning.spec import HELD, SHARE
+from gmi_ros.learning.spec import HELD, SHARE, STEADY
 from gmi_ros.learning.training import train
 from gmi_ros.learning.tuning import Mixture
 from learning_toy import TINY as TINY_GENERATOR
 from learning_toy import toy_data
 from test_evaluator import CONFIG, toy_trials
 
-TUNED = replace(CONFIG, max_epochs=3, patience=3, learning_rate=3e-3, cooldown=1.0)
+TUNED = replace(CONFIG, max_epochs=4, patience=4, learning_rate=6e-3, cooldown=1.0)
 MIXTURE = Mixture(share=0.5, batches=12)
 CALIBRATION = Calibration(0.8, 0.2, -0.1)
 
@@ -30,7 +30,7 @@ def empty_trials(n_images=30, seed=5):
     """As toy_trials, but nothing that is seen belongs to the object, and nothing holds."""
     data = toy_trials(n_images, seed=seed)
     nothing, unknown = np.zeros_like(data.held), np.full(len(data), np.nan, np.float32)
-    return replace(data, mask=np.zeros_like(data.mask), held=nothing, share=unknown)
+    return replace(data, mask=np.zeros_like(data.mask), held=nothing, share=unknown, steady=unknown)
 
 
 @pytest.fixture(scope="module")
@@ -98,12 +98,14 @@ def test_an_ended_run_goes_on_to_the_same_bits_and_no_other_goes_on_in_its_place
         tune(trained, tmp_path, Mixture(share=0.4, batches=MIXTURE.batches))
 
 
-def test_what_the_old_network_says_of_errors_of_the_wrist_is_kept_as_target(trained):
+def test_what_the_old_network_says_of_what_was_not_tried_is_kept_as_target(trained):
     network, data = checkpoint.load_network(trained, (EVALUATOR,))[0], toy_trials(10, seed=3)
-    given = with_shares(data, network)
-    known = np.isfinite(data.share)
-    assert 0 < known.sum() < len(data) and (given.share[known] == data.share[known]).all()
-    np.testing.assert_allclose(given.share[~known], probabilities(network, data)[~known, SHARE], atol=1e-6)
+    given = with_answers(data, network)
+    said = probabilities(network, data)
+    for kept, had, answer in ((given.share, data.share, SHARE), (given.steady, data.steady, STEADY)):
+        known = np.isfinite(had)
+        assert 0 < known.sum() < len(data) and (kept[known] == had[known]).all()
+        np.testing.assert_allclose(kept[~known], said[~known, answer], atol=1e-6)
 
 
 def test_losses_and_their_summary():

@@ -24,7 +24,17 @@ from gmi_ros.sim.protocol_steps import (
     snapshot,
     tip_forces,
 )
-from gmi_ros.sim.protocols import LIFT, PROTOCOLS, SIX_FORCE, STRICT, judge_grasp, physics_of, six_force, strict
+from gmi_ros.sim.protocols import (
+    LIFT,
+    PROTOCOLS,
+    SIX_FORCE,
+    STRICT,
+    closing_turn,
+    judge_grasp,
+    physics_of,
+    six_force,
+    strict,
+)
 from gmi_ros.sim.scene import HAND_GROUP
 from gmi_ros.sim.shapes import Part
 from gmi_ros.sim.trial import GraspPlan, run
@@ -215,6 +225,24 @@ def test_bounds_of_strict(hand, monkeypatch, bound, reason):
     monkeypatch.setattr(protocols, bound, 0.0)
     verdict = strict(cell_of(hand, STRICT), OPPOSED)
     assert (verdict.success, verdict.reason, verdict.part) == (False, reason, "closing")
+
+
+@pytest.mark.parametrize("aside", [0.0, 0.02, 0.035])
+def test_the_closing_turn_is_what_strict_sees_when_the_hand_has_closed(hand, monkeypatch, aside):
+    palm = OPPOSED.world_from_palm.copy()
+    palm[:2, 3] += aside, 0.01
+    plan = replace(
+        OPPOSED, world_from_palm=palm, world_from_pregrasp=palm + OPPOSED.world_from_pregrasp - OPPOSED.world_from_palm
+    )
+    turned = closing_turn(box(), hand, np.eye(4), plan)
+    monkeypatch.setattr(protocols, "STRICT_TURNED", turned * (1 - 1e-9))
+    verdict = strict(cell_of(hand, STRICT), plan)
+    assert (verdict.reason, verdict.part, verdict.turned) == ("turned", "closing", turned)
+
+
+def test_a_closing_that_meets_nothing_says_nothing_of_turns(hand):
+    assert closing_turn(box(), hand, np.eye(4), from_above(0.6)) is None
+    assert 0 < closing_turn(box(), hand, np.eye(4), OPPOSED) < protocols.STRICT_TURNED
 
 
 def test_bad_requests(hand):
