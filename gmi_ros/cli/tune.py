@@ -8,6 +8,7 @@ from gmi_ros.cli import options
 from gmi_ros.cli.report import Report
 
 _NETWORKS = ("evaluator", "generator")
+_WIDER = {"steady", "planned"}  # what an evaluator can also begin to learn when it goes on
 _FIXED = ("model", "pairs", "balance")  # settings of a training from nothing
 
 
@@ -60,7 +61,10 @@ def run(args: argparse.Namespace) -> Report:
     sizes = {f.name for kind in (NetworkConfig, MixtureConfig, EvaluatorConfig) for f in fields(kind)}
     needs = "a training from nothing, without --from"
     options.refuse_idle(
-        *((f"--{name.replace('_', '-')}", getattr(args, name), False, needs) for name in sorted(sizes) + list(_FIXED)),
+        *(
+            (f"--{name.replace('_', '-')}", getattr(args, name), False, needs)
+            for name in sorted(sizes - _WIDER) + list(_FIXED)
+        ),
         ("--within", args.within or None, False, needs),
     )
     set_threads(args.threads)
@@ -79,6 +83,8 @@ def run(args: argparse.Namespace) -> Report:
         evaluator=_given(args, EVALUATOR_TUNING),
         generator=_given(args, GENERATOR_TUNING),
         replayed=args.replayed or Tuning.replayed,
+        steady=bool(args.steady),
+        planned=bool(args.planned),
         meshes=recorded_meshes(args),
     )
     cache = args.cache or cache_folder("images")

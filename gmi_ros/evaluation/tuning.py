@@ -42,6 +42,7 @@ class Tuning:
 
     folder: of the weights. experience: stores of new records. replay, check: stores of old ones, to be replayed and to see
     whether anything was forgotten. networks: which of NETWORKS. replayed: images of the old data at most; 0: all.
+    steady, planned: of the evaluator, as tune_evaluator.
     """
 
     folder: Path
@@ -53,6 +54,8 @@ class Tuning:
     evaluator: TrainingConfig = EVALUATOR_TUNING
     generator: TrainingConfig = GENERATOR_TUNING
     replayed: int = 2000
+    steady: bool = False
+    planned: bool = False
     meshes: tuple[ObjectModel, ...] = ()  # a user's own, of simulated records
 
 
@@ -105,6 +108,8 @@ def fine_tune(
             pairs[EVALUATOR],
             resume,
             progress,
+            wanted.steady,
+            wanted.planned,
         )
         found["records"] |= {"trials": len(new), "trials_held_out": len(rest)}
         ends = [

@@ -8,6 +8,7 @@ grasp was made for can be told too, in the frame of F3, which stands still in th
 """
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -90,11 +91,27 @@ class EvaluatorNetwork(nn.Module):
             self.finger(seen[:, :, :2], poses[:, :, :2]).flatten(2),  # F1 and F2
             self.thumb(seen[:, :, 2], poses[:, :, 2]),
         ]
-        if self.config.planned:
-            told.append(_met(fingers[:, :, _F3], planned))
         if self.context is not None:
             told.append(self.context(images[:, 3:5], table)[:, None].expand(-1, fingers.shape[1], -1))
+        if self.config.planned:
+            told.append(_met(fingers[:, :, _F3], planned))
         return self.joined(torch.cat(told, dim=-1))
+
+
+def widened(network: EvaluatorNetwork, steady: bool, planned: bool) -> EvaluatorNetwork:
+    """The network, or one that answers alike and besides can learn STEADY, and from planned contacts, where it could not.
+
+    What is new begins at nothing: log odds of 0, contacts that change no answer.
+    """
+    config = replace(network.config, steady=steady or network.config.steady, planned=planned or network.config.planned)
+    if config == network.config:
+        return network
+    wide, had = EvaluatorNetwork(config), network.state_dict()
+    state = {name: torch.zeros_like(tensor) for name, tensor in wide.state_dict().items()}
+    for name, tensor in state.items():
+        tensor[tuple(slice(n) for n in had[name].shape)] = had[name]
+    wide.load_state_dict(state)
+    return wide
 
 
 def _stands(fingers: Tensor, table: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.learning import checkpoint
 from gmi_ros.learning.config import EVALUATOR, TrainingConfig
-from gmi_ros.learning.evaluator import EvaluatorNetwork
+from gmi_ros.learning.evaluator import EvaluatorNetwork, widened
 from gmi_ros.learning.evaluator_training import by_image, cross_entropy, tensors, varied
 from gmi_ros.learning.judged import JudgedData
 from gmi_ros.learning.metrics import area_under_roc, calibration_error
@@ -39,6 +39,8 @@ def tune_evaluator(
     out_dir: Path,
     resume: bool = True,
     progress: bool = True,
+    steady: bool = False,
+    planned: bool = False,
 ) -> dict:
     """Go on with the evaluator in `folder` and write the weights of its best epoch to `out_dir`, in all as `training.train`.
 
@@ -47,14 +49,16 @@ def tune_evaluator(
     Args:
         new, old: to learn from. held_out, check: new and old ones that are not; the best epoch is the one with the least
             loss on them, mixed as the minibatches are.
+        steady, planned: learn these too, where the evaluator could not (evaluator.widened).
 
     Raises:
         GmiError: as `training.train`; WEIGHTS_MISSING or WEIGHTS_DAMAGED for the folder.
     """
     network, digest = checkpoint.load_network(Path(folder), (EVALUATOR,))
-    config = replace(config, model=EVALUATOR, network=network.config)
     mixed = (_told_twice(new), old, _told_twice(held_out), check)
     data = tuple(with_answers(trials, network) for trials in mixed)
+    network = widened(network, steady, planned)
+    config = replace(config, model=EVALUATOR, network=network.config)
     with team() as members:
         run = _Tuning(config, mixture, network, digest, data, Path(out_dir), members, progress and members.rank == 0)
         run.calibration = checkpoint.load_evaluator(folder).calibration
@@ -171,7 +175,7 @@ class _Tuning(Run):
     def _loss(self, data: JudgedData) -> float:
         told = np.clip(probabilities(self.state.network, data), 1e-7, 1 - 1e-7)
         judged = data.judgements[:, : told.shape[1]]
-        return float(-(judged * np.log(told) + (1 - judged) * np.log(1 - told)).mean())
+        return float(np.nanmean(-(judged * np.log(told) + (1 - judged) * np.log(1 - told))))
 
     def told(self) -> dict:
         return {"n_train": len(self.new), "n_validation": len(self.held_out), "n_replay": len(self.old)}

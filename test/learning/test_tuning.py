@@ -10,6 +10,7 @@ from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.learning import checkpoint
 from gmi_ros.learning.calibration import Calibration
 from gmi_ros.learning.config import EVALUATOR, TrainingConfig
+from gmi_ros.learning.evaluator import widened
 from gmi_ros.learning.evaluator_training import train_evaluator
 from gmi_ros.learning.evaluator_tuning import judged_summary, losses, probabilities, tune_evaluator, with_answers
 from gmi_ros.learning.generator_tuning import tune_generator
@@ -106,6 +107,24 @@ def test_what_the_old_network_says_of_what_was_not_tried_is_kept_as_target(train
         known = np.isfinite(had)
         assert 0 < known.sum() < len(data) and (kept[known] == had[known]).all()
         np.testing.assert_allclose(kept[~known], said[~known, answer], atol=1e-6)
+
+
+def test_a_widened_evaluator_answers_as_before_and_learns_what_it_could_not(tmp_path):
+    plain, data = replace(CONFIG.network, steady=False, planned=False), toy_trials(40)
+    train_evaluator(replace(CONFIG, network=plain, max_epochs=4), data, tmp_path / "plain", progress=False)
+    network, _ = checkpoint.load_network(tmp_path / "plain", (EVALUATOR,))
+    wide, seen = widened(network, True, True).eval(), toy_trials(10, seed=3)
+    before, after = probabilities(network.eval(), seen), probabilities(wide, seen)
+    np.testing.assert_allclose(after[:, :2], before, atol=1e-6)
+    assert (after[:, STEADY] == 0.5).all() and widened(wide, False, False) is wide
+    sides = (toy_trials(30, seed=5), data, toy_trials(12, seed=6), toy_trials(12, seed=8))
+    config = replace(TUNED, max_epochs=8, patience=8)
+    tune_evaluator(
+        config, MIXTURE, tmp_path / "plain", *sides, tmp_path / "wide", progress=False, steady=True, planned=True
+    )
+    learned, _ = checkpoint.load_network(tmp_path / "wide", (EVALUATOR,))
+    told = probabilities(learned.eval(), seen)
+    assert ((told[:, STEADY] > 0.5) != seen.held).mean() > 0.75  # toy trials are steady where they are not held
 
 
 def test_losses_and_their_summary():
