@@ -67,6 +67,15 @@ def run(args: argparse.Namespace) -> Report:
         ),
         ("--within", args.within or None, False, needs),
     )
+    networks = tuple(args.networks or _NETWORKS)
+    for name in sorted(_WIDER):
+        if getattr(args, name) is False:
+            told = f"--no-{name} needs {needs}: an evaluator that goes on keeps what it has"
+            raise GmiError(ErrorCode.BAD_SETTING, told)
+    if "evaluator" not in networks:
+        options.refuse_idle(
+            *((f"--{name}", getattr(args, name), False, "an evaluator that goes on") for name in sorted(_WIDER))
+        )
     set_threads(args.threads)
     out = args.out.resolve()
     if out == args.start.resolve():
@@ -78,7 +87,7 @@ def run(args: argparse.Namespace) -> Report:
         experience=tuple(args.experience),
         replay=tuple(args.data or map(resource, REPLAY)),
         check=tuple(args.check or map(resource, CHECK)),
-        networks=tuple(args.networks or _NETWORKS),
+        networks=networks,
         mixture=options.settings_from(args, Mixture),
         evaluator=_given(args, EVALUATOR_TUNING),
         generator=_given(args, GENERATOR_TUNING),

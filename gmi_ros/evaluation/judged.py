@@ -20,7 +20,7 @@ from gmi_ros.sim.protocols import STRICT_TURNED
 from gmi_ros.sim.trial import CANCELLED, COLLIDED, DIVERGED
 
 PERSON = "person"  # whose verdict counts, whatever else happened
-_TURN_SPREAD = np.radians(3)  # of what another closing of nearly the same grasp turns
+_TURN_SPREAD = np.radians(3)  # [rad] by which the bound of 15 degrees is softened; chosen, not measured
 _CODES = (
     ErrorCode.EXECUTION_FAILED,
     ErrorCode.EXECUTION_TIMEOUT,

@@ -1,8 +1,8 @@
 """Going on with a trained evaluator on new records, without forgetting what it learned from the old.
 
 Every minibatch has a stated part of new records; the others are replayed (Robins 1995). What was not tried of a record, as
-repetitions with errors of the wrist, has for its target what the network said of it before (Li and Hoiem 2016). A robot's wrist has its
-errors each time: what became of a new record counts for both answers.
+repetitions with errors of the wrist, has for its target what the network said of it before (Li and Hoiem 2016). A robot's
+wrist has its errors each time: what became of a new record counts for the first two answers.
 """
 
 import hashlib

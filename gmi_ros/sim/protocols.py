@@ -188,7 +188,7 @@ def closing_turn(
 ) -> float | None:
     """How far [rad] the hand turns an object while it closes and squeezes, where nothing else holds it: `strict`'s closing.
 
-    A grasp that turns it little was in balance. Args: as `judge_grasp`.
+    A grasp that turns it little was in balance. Whether the approach is free is not looked at. Args: as `judge_grasp`.
 
     Returns:
         None where nothing touches the object afterwards, or the physics diverged.

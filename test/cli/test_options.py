@@ -8,6 +8,7 @@ import pytest
 from gmi_ros.cli import options
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.settings import SynthesisSettings
+from gmi_ros.learning.config import EvaluatorConfig
 
 
 def parse(*arguments):
@@ -30,6 +31,19 @@ def test_vectors_may_be_negative_and_keep_their_length():
     assert parse("--workspace-low", "-1", "-2.5", "0").workspace_low == (-1.0, -2.5, 0.0)
     with pytest.raises(SystemExit):
         parse("--workspace-low", "1", "2")
+
+
+def test_yes_and_no_are_options_and_unsaid_is_the_default():
+    parser = argparse.ArgumentParser()
+    options.add_settings(parser, EvaluatorConfig)
+    for words, steady in (
+        ([], False),
+        (["--steady"], True),
+        (["--no-steady"], False),
+        (["--steady", "--no-steady"], False),
+    ):
+        assert options.settings_from(parser.parse_args(words), EvaluatorConfig).steady is steady
+    assert parser.parse_args([]).steady is None
 
 
 def test_bounds_are_the_settings_own():

@@ -209,6 +209,11 @@ def test_the_commands(room, at_work, tmp_path, capsys):
         (["--from", "d"], "--from needs --experience"),
         (["--experience", "x.db", "--data", "y.db"], "--experience"),
         (["--from", "d", "--experience", "x.db", "--hidden", "8"], "--hidden 8 needs a training from nothing"),
+        (["--from", "d", "--experience", "x.db", "--no-steady"], "--no-steady needs a training from nothing"),
+        (
+            ["--from", "d", "--experience", "x.db", "--networks", "generator", "--planned"],
+            "--planned needs an evaluator that goes on",
+        ),
         (["--from", "d", "--experience", "x.db", "--share", "1.5"], "share must be in [0.05, 0.95], got 1.5"),
         ([], "--data is missing"),
     ],

@@ -1,11 +1,7 @@
 """The ROS side of a mock arm: topics and actions as the documented drivers have them."""
 
-import threading
-
 import numpy as np
 from geometry_msgs.msg import Pose, PoseStamped
-from rclpy.callback_groups import CallbackGroup
-from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Header
 
@@ -36,14 +32,11 @@ class ArmFront:
 
     def __init__(
         self,
-        node: Node,
-        group: CallbackGroup,
-        lock: threading.RLock,
         actions: TaskActions,
         arm: SimulatedArm,
         settings: MockSettings,
     ):
-        self._node, self._group, self._lock, self._actions = node, group, lock, actions
+        self._actions, self._node, self._group, self._lock = actions, actions.node, actions.group, actions.lock
         self._arm, self._settings = arm, settings
         self._states, self._poses, self._chain = None, None, None
         self.joints = np.zeros(0)

@@ -33,14 +33,14 @@ class Fronts:
         self._plant, self._time = plant, 1.0
         self._stopping = threading.Event()
         self.failure: BaseException | None = None
-        s, group = settings, ReentrantCallbackGroup()
+        s = settings
         clock = lambda: self._time  # noqa: E731
         self.hand = SimulatedHand(plant, figures, clock, Fault(s.hand_fault, s.hand_fault_after))
         self.arm = SimulatedArm(plant, clock, Fault(s.arm_fault, s.arm_fault_after), frame=frame)
         self._clock = node.create_publisher(Clock, "/clock", 1) if s.publish_clock else None
-        self._actions = TaskActions(node, group, self.lock)
-        self._hand_front = HandFront(node, group, self.lock, self._actions, self.hand, figures, s)
-        self._arm_front = ArmFront(node, group, self.lock, self._actions, self.arm, s)
+        self._actions = TaskActions(node, ReentrantCallbackGroup(), self.lock)
+        self._hand_front = HandFront(self._actions, self.hand, figures, s)
+        self._arm_front = ArmFront(self._actions, self.arm, s)
         self._thread = threading.Thread(target=self._run, name="plant", daemon=True)
         self._thread.start()
 

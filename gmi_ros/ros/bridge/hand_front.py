@@ -1,10 +1,6 @@
 """The ROS side of a mock hand: topics, services and actions as the documented drivers have them."""
 
-import threading
-
 import numpy as np
-from rclpy.callback_groups import CallbackGroup
-from rclpy.node import Node
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray, Header, Int32
 from std_srvs.srv import Empty, Trigger
@@ -27,24 +23,21 @@ class HandFront:
 
     def __init__(
         self,
-        node: Node,
-        group: CallbackGroup,
-        lock: threading.RLock,
         actions: TaskActions,
         hand: SimulatedHand,
         figures: BarrettHand,
         settings: MockSettings,
     ):
         s = settings
-        self._node, self._group, self._lock, self._actions = node, group, lock, actions
+        self._actions, self._node, self._group, self._lock = actions, actions.node, actions.group, actions.lock
         self._hand, self._figures, self._settings = hand, figures, s
         self._names, self._outer_names = PRESETS[s.joint_name_map], OUTER[s.joint_name_map]
         self._scale = np.ones(4) if s.hand_unit == "rad" else ticks_per_rad(figures.name)
-        self._states = node.create_publisher(JointState, s.hand_states, 10)
-        self._status = node.create_publisher(Int32, s.hand_status, 10) if s.hand_status else None
-        self._tactile = node.create_publisher(Float64MultiArray, s.hand_tactile, 10) if s.hand_tactile else None
+        self._states = self._node.create_publisher(JointState, s.hand_states, 10)
+        self._status = self._node.create_publisher(Int32, s.hand_status, 10) if s.hand_status else None
+        self._tactile = self._node.create_publisher(Float64MultiArray, s.hand_tactile, 10) if s.hand_tactile else None
         if s.hand_initialise:
-            node.create_service(Trigger, s.hand_initialise, self._initialise, callback_group=group)
+            self._node.create_service(Trigger, s.hand_initialise, self._initialise, callback_group=self._group)
         styles = {"follow_joint_trajectory": self._trajectory, "joint_state": self._joint_state, "wam": self._wam}
         styles[s.hand_driver]()
 

@@ -16,10 +16,10 @@ _POLL = 0.005  # [s]
 
 
 class TaskActions:
-    """Serves them until `close`. lock: held while a driver is told something."""
+    """Serves them until `close`. node, group: also of what else is served. lock: held while a driver is told something."""
 
     def __init__(self, node: Node, group: CallbackGroup, lock: threading.RLock):
-        self._node, self._group, self._lock = node, group, lock
+        self.node, self.group, self.lock = node, group, lock
         self._stopping = threading.Event()
         self._servers: list[ActionServer] = []
 
@@ -72,7 +72,7 @@ class TaskActions:
         def judge(goal) -> GoalResponse:
             if not wait_until_heard():
                 return GoalResponse.REJECT
-            with self._lock:
+            with self.lock:
                 task = start(goal)
             if not wait_until_heard() or task is None:
                 return GoalResponse.REJECT
@@ -88,7 +88,7 @@ class TaskActions:
             task = tasks.pop(id(handle.request))
             while not task.ended and not self._stopping.is_set():
                 if handle.is_cancel_requested and wait_until_heard():
-                    with self._lock:
+                    with self.lock:
                         if not task.ended:
                             driver.stop()
                     handle.canceled()
@@ -99,5 +99,5 @@ class TaskActions:
             (handle.abort if failed or not task.ended else handle.succeed)()
             return result
 
-        callbacks = {"goal_callback": judge, "cancel_callback": on_cancel, "callback_group": self._group}
-        self._servers.append(ActionServer(self._node, action, name, execute, **callbacks))
+        callbacks = {"goal_callback": judge, "cancel_callback": on_cancel, "callback_group": self.group}
+        self._servers.append(ActionServer(self.node, action, name, execute, **callbacks))
