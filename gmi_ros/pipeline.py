@@ -16,6 +16,7 @@ from gmi_ros.core.cloud import Table, clutter_points, fit_table, given_table, ob
 from gmi_ros.core.errors import ErrorCode
 from gmi_ros.core.frame import Frame
 from gmi_ros.core.grasp import Grasp, WristStatus
+from gmi_ros.core.mask_edge import mended
 from gmi_ros.core.object_frame import ObjectFrame, object_frame
 from gmi_ros.core.observation import Observation, observe
 from gmi_ros.core.settings import SynthesisSettings
@@ -95,6 +96,9 @@ def synthesize(
         output_from_camera = np.eye(4) if output_from_camera is None else output_from_camera
         given = any(settings.table_plane)
         table = given_table(settings.table_plane, output_from_camera) if given else fit_table(frame, found)
+        whole = mended(frame, found, table, settings.mask_reach_px)
+        if whole is not frame:
+            frame, found = whole, object_frame(whole, found.label, settings)
         cloud = object_points(frame, found)
         surface = cKDTree(cloud)
         obstacles = np.concatenate([cloud, clutter_points(frame, found, table, surface)])

@@ -8,6 +8,7 @@ import pytest
 from gmi_ros.core import poses
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.settings import SynthesisSettings
+from gmi_ros.evaluation.masks import DILATED, ERODED, worsened
 from gmi_ros.hand.barrett import load_hand
 from gmi_ros.learning.calibration import Calibration
 from gmi_ros.learning.model import GraspSamples
@@ -75,7 +76,8 @@ REFUSED = [
     ({"workspace_low": (1.0, 1.0, 1.0)}, "workspace"),
     ({"approach_axis": (0.0, 0.0, -1.0), "max_approach_angle": 1.0}, "approach_angle"),
     ({"table_clearance": 0.9}, "fingertip_below_table"),
-    ({"table_plane": (0.0, 0.0, 1.0, -0.54)}, "hand_below_table"),  # the palm at 0.5 m is on its wrong side
+    # the palm at 0.5 m is on its wrong side; on the other all that is seen stands high, and the mask would grow
+    ({"table_plane": (0.0, 0.0, 1.0, -0.54), "mask_reach_px": 0}, "hand_below_table"),
     ({"palm_clearance": 0.9}, "palm_in_cloud"),
     ({"finger_clearance": 0.9}, "fingers_in_cloud"),
     ({"min_score": 1e6}, "score"),
@@ -130,6 +132,28 @@ def test_a_given_table_counts_instead_of_the_one_seen(frame):
     assert synthesize(frame, Repeats(), HAND, SynthesisSettings(table_plane=raised), seed=3).rejected[
         "fingertip_below_table"
     ]
+
+
+def _answers_for(frame, kind):
+    """For the exact mask, for one that is off and mended, and for that taken as it is."""
+    off = worsened(frame, kind, seed=1)
+    return (
+        synthesize(seen, Repeats(), HAND, SynthesisSettings(mask_reach_px=reach), seed=3)
+        for seen, reach in ((frame, 4), (off, 4), (off, 0))
+    )
+
+
+def test_a_mask_some_pixels_too_large_gives_the_same_answer(frame):
+    exact, mended, taken = _answers_for(frame, DILATED)
+    assert mended.observation_id == exact.observation_id != taken.observation_id
+    assert [g.grasp_id for g in mended.grasps] == [g.grasp_id for g in exact.grasps]
+    np.testing.assert_array_equal(mended.grasps[0].camera_from_palm, exact.grasps[0].camera_from_palm)
+
+
+def test_of_a_mask_some_pixels_too_small_only_the_foot_on_the_table_stays_missing(frame):
+    exact, mended, taken = (answer.object_frame for answer in _answers_for(frame, ERODED))
+    assert taken.n_pixels < 0.8 * exact.n_pixels and 0.95 * exact.n_pixels < mended.n_pixels <= exact.n_pixels
+    assert np.linalg.norm(mended.camera_from_object[:3, 3] - exact.camera_from_object[:3, 3]) < 0.002
 
 
 def test_table_and_approach_are_in_the_output_frame(frame):

@@ -68,18 +68,23 @@ def clutter_points(
     if table is None:
         return np.empty((0, 3))
     rows, columns = _around(frame, object_frame)
-    depth = frame.depth[rows, columns]
-    k = frame.intrinsics
-    slope_v = (_numbers(rows, frame, 0) - k.cy) * (table.normal[1] / k.fy)
-    slope_u = (_numbers(columns, frame, 1) - k.cx) * (table.normal[0] / k.fx) + table.normal[2]
-    with np.errstate(invalid="ignore"):
-        high = (slope_v[:, None] + slope_u) * depth > CLUTTER_HEIGHT + table.offset
-    high &= measured(depth) & (frame.mask[rows, columns] != object_frame.label)
+    high = heights(frame, table, rows, columns) > CLUTTER_HEIGHT
+    high &= measured(frame.depth[rows, columns]) & (frame.mask[rows, columns] != object_frame.label)
     standing = _deproject(frame, rows, columns, np.flatnonzero(high))
     standing = standing[np.linalg.norm(standing - object_frame.camera_from_object[:3, 3], axis=1) < AROUND_M]
     # Rays that graze the object's edge leave points in the air close to it: those are not clutter.
     away = np.isinf(surface.query(standing, distance_upper_bound=CLUTTER_GAP)[0])
     return _thinned(standing[away], most)
+
+
+def heights(frame: Frame, table: Table, rows: slice, columns: slice) -> np.ndarray:
+    """Height [m] above the table of what each pixel of these rows and columns sees; no number that counts where there is
+    no depth."""
+    k = frame.intrinsics
+    slope_v = (_numbers(rows, frame, 0) - k.cy) * (table.normal[1] / k.fy)
+    slope_u = (_numbers(columns, frame, 1) - k.cx) * (table.normal[0] / k.fx) + table.normal[2]
+    with np.errstate(invalid="ignore"):
+        return (slope_v[:, None] + slope_u) * frame.depth[rows, columns] - table.offset
 
 
 def fit_table(frame: Frame, object_frame: ObjectFrame) -> Table | None:

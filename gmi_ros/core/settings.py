@@ -51,6 +51,9 @@ class SynthesisSettings(Settings):
     max_grasps: int = setting(10, "grasps returned, best first", 1, 4096, live=True)
     min_mask_pixels: int = setting(30, "smallest mask that is an object [px]", 3, 1_000_000, live=True)
     depth_erosion_px: int = setting(1, "mask pixels at its edge whose depth is not trusted", 0, 20, live=True)
+    mask_reach_px: int = setting(
+        4, "how far the mask's edge may be moved to the edge that the depth shows; 0: not at all", 0, 50, live=True
+    )
     min_depth: float = setting(0.2, "nearest depth that a Kinect-class camera measures [m]", 0.0, 10.0, live=True)
     max_depth: float = setting(4.0, "farthest depth that is still used [m]", 0.1, 100.0, live=True)
     degenerate_ratio: float = setting(
