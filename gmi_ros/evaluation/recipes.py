@@ -21,6 +21,7 @@ from gmi_ros.sim.scene import Physics
 
 RECIPE_VERSION = 2
 MESHES = "meshes"  # the split of a user's own objects
+_CELLS_KEPT = 64  # of the objects looked at last
 
 
 def episodes_of(record: TrialRecord, split: str) -> list[Episode]:
@@ -153,15 +154,16 @@ def grasps_in_views(scene: Sequence[Episode], within: float) -> tuple[np.ndarray
     return views, trials, np.stack([contacts, normals], axis=1).reshape(-1, 18).astype(np.float32)
 
 
-_cells: dict[str, Cell] = {}  # of this process
+_cells: dict[str, Cell] = {}  # of this process, the one used last at the end
 
 
 def bare_cell(model: ObjectModel) -> Cell:
-    """A cell with this object and without a hand, to look at; kept in this process."""
+    """A cell with this object and without a hand, to look at. This process keeps the last ones: each takes 15 MB."""
     key = digest(model)
-    if key not in _cells:
-        _cells[key] = Cell(model, None)
-    return _cells[key]
+    _cells[key] = cell = _cells.pop(key, None) or Cell(model, None)
+    if len(_cells) > _CELLS_KEPT:
+        del _cells[next(iter(_cells))]
+    return cell
 
 
 def _recipe(record: TrialRecord, view: View, split: str) -> dict:

@@ -6,11 +6,12 @@ import pytest
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.evaluation.dataset import load_grasp_data
 from gmi_ros.evaluation.images import images_of
-from gmi_ros.evaluation.recipes import MESHES, episodes_of, render_episode
+from gmi_ros.evaluation.recipes import MESHES, bare_cell, episodes_of, render_episode
 from gmi_ros.experience.store import Store
 from gmi_ros.sim.collect import Job, TrialOptions, run_batch
 from gmi_ros.sim.objects import ObjectModel, find_object
 from gmi_ros.sim.shapes import Part
+from gmi_ros.sim.splits import practice_objects
 
 
 def successes(model: ObjectModel, split: str, options: TrialOptions = TrialOptions()):
@@ -80,3 +81,14 @@ def test_a_mesh_is_rendered_only_where_it_is_the_one_that_was_recorded():
         render_episode(episode, {"mine_0": cube(0.031)})
     with pytest.raises(GmiError, match="no object 'mine_0'"):
         render_episode(episode)
+
+
+def test_only_the_objects_that_were_looked_at_last_stay_in_memory():
+    first, *others = practice_objects(65)
+    cell = bare_cell(first)
+    for one in others[:-1]:
+        bare_cell(one)
+    assert bare_cell(first) is cell  # and counts as looked at again
+    for one in others:
+        bare_cell(one)
+    assert bare_cell(first) is not cell
