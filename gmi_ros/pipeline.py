@@ -31,6 +31,7 @@ from gmi_ros.learning.spec import HELD, SHARE, STEADY
 if TYPE_CHECKING:  # torch is for the processes that run the network
     from gmi_ros.learning.model import GraspModel
 
+_WEIGHTS = np.array([0.3, 0.3, 0.4])  # of the log odds of HELD, SHARE, STEADY (spec.JUDGEMENTS)
 _STRIDE = 0x9E3779B97F4A7C15  # from the seed of one batch of samples to the next
 STAGES = ("frame", "observe", "sample", "wrist", "filter_rank")
 
@@ -254,14 +255,13 @@ def ranking(probabilities: np.ndarray, calibrated: Calibration) -> tuple[np.ndar
     """The probability (n,) that each grasp holds, and the score (n,) that it is ranked by, of an evaluator's answer (n, k).
 
     As planned and with an error of the wrist count half and half, since a grasp that forgives is the better one. Where the
-    evaluator also tells that the closing hand hardly turns the object, the score is the mean of the log odds, half of them
-    of that, as a probability.
+    evaluator also tells that the closing hand hardly turns the object, the score is the mean of the log odds, two fifths of
+    them of that, as a probability (docs/grasping.md, "In balance").
     """
     hold = calibrated(probabilities[:, HELD])
     if probabilities.shape[1] <= STEADY:
         return hold, probabilities[:, [HELD, SHARE]].mean(axis=1)
-    held, share, steady = logits(probabilities).T
-    return hold, expit((held + share) / 4 + steady / 2)
+    return hold, expit(logits(probabilities) @ _WEIGHTS)
 
 
 def _digest(observation: Observation) -> str:

@@ -222,9 +222,7 @@ def test_each_answer_raises_the_score_and_only_the_first_the_probability():
     hold, score = ranking(told, Calibration())
     np.testing.assert_array_equal(hold, told[:, 0])
     assert (score[1:] > score[0]).all() and score[3] > score[1]
-    odds = (told[:, 0] * told[:, 1] / (1 - told[:, 0]) / (1 - told[:, 1])) ** 0.25 * (
-        told[:, 2] / (1 - told[:, 2])
-    ) ** 0.5
+    odds = np.prod((told / (1 - told)) ** [0.3, 0.3, 0.4], axis=1)
     np.testing.assert_allclose(score, odds / (1 + odds))
     np.testing.assert_allclose(ranking(np.full((1, 3), 0.9), Calibration())[1], 0.9)
     assert np.isfinite(ranking(np.array([[0.0, 1.0, 0.5]]), Calibration())[1]).all()
