@@ -27,9 +27,8 @@ def run(args: argparse.Namespace) -> Report:
     with Store(args.store) as store:
         episode = store.get(args.outcome)
         verdicts = store.verdicts(args.outcome)
-    missing = "observation_missing" in (episode.recipe or {})
-    picture = None if missing else str(args.out)
-    if not missing:
+    picture = None if episode.observation_missing else str(args.out)
+    if not episode.observation_missing:
         _draw(args, episode)
     data = {name: _plain(value) for name, value in vars(episode).items() if name != "pixels"}
     data |= {"verdicts": [v._asdict() for v in verdicts], "picture": picture}

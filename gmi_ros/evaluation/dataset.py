@@ -119,7 +119,7 @@ def successes(path: Path) -> Iterator[Episode]:
     with Store(path) as store:
         for episode in store.episodes(success=True):
             # Outcomes whose observation never came have a recipe too, of another kind.
-            if episode.contacts_reached is not None and "observation_missing" not in (episode.recipe or {}):
+            if episode.contacts_reached is not None and not episode.observation_missing:
                 yield episode
 
 

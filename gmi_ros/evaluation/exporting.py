@@ -146,7 +146,7 @@ class _Export:
                 value = getattr(episode, name)
                 self.columns[name].append(np.full(field.shape, np.nan) if value is None else value)
         image = self._row_of.get(episode.observation_id, -1)
-        if image < 0 and self._images and "observation_missing" not in (episode.recipe or {}):
+        if image < 0 and self._images and not episode.observation_missing:
             if episode.recipe is not None:
                 if episode.observation_id not in self._waiting:
                     self._recipes.append(episode)

@@ -113,7 +113,7 @@ def _closings(path: Path) -> list[Episode]:
             or e.reason not in (_BROKEN_OFF if e.model_hash else (*_BROKEN_OFF, COLLIDED))
             and e.joints is not None
             and e.camera_from_palm is not None
-            and "observation_missing" not in (e.recipe or {})
+            and not e.observation_missing
         ]
 
 

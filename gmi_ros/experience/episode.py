@@ -10,6 +10,7 @@ from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.observation import SIZE, Observation
 
 SOURCES = ("simulation", "robot", "bag")
+OBSERVATION_MISSING = "observation_missing"  # the key of a recipe that only names the observation that never came
 
 _SHAPES = {
     "camera_from_object": (4, 4),
@@ -65,7 +66,8 @@ class Episode:
     outcome_id: unique; left empty, it is derived from split, object, trial seed and view (simulation).
     grasp_id, observation_id: left empty, they are the outcome's. Several grasps of one image share observation_id.
     stamp_ns: the image's time [ns]. view: which of several cameras of one trial, 0 the first.
-    pixels or recipe: exactly one; a recipe is the small JSON-able dict that a simulation needs to render it again.
+    pixels or recipe: exactly one; a recipe is the small JSON-able dict that a simulation needs to render it again, or
+    names the observation that never came (OBSERVATION_MISSING).
     camera_from_object: (4, 4), {O} in the camera's optical frame; degenerate: its flag.
     contacts_*: (3, 3) [m], normals_*: (3, 3) unit, outward, in {O}, row i is finger F(i+1); None where unknown.
     joints: (4,) [rad] spread, f1, f2, f3 as reached. camera_from_palm: (4, 4), {P} at the grasp.
@@ -141,6 +143,11 @@ class Episode:
         if wrong:
             listed = "; ".join(wrong)
             raise GmiError(ErrorCode.BAD_REQUEST, f"outcome {self.outcome_id!r} is not a valid record: {listed}")
+
+    @property
+    def observation_missing(self) -> bool:
+        """Whether its observation never came, so that there is nothing to look at and nothing to learn from."""
+        return OBSERVATION_MISSING in (self.recipe or {})
 
     def grasp_vector(self) -> np.ndarray:
         """(18,) float32 [p1 p2 p3 n1 n2 n3] of the contacts reached, in {O}: the training pair's other half.

@@ -8,7 +8,7 @@ import zstandard
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.experience import packing
-from gmi_ros.experience.episode import Episode, derived_id
+from gmi_ros.experience.episode import OBSERVATION_MISSING, Episode, derived_id
 
 CONTEXT = "source split class_name object_name judged_by model_hash software_version camera".split()
 
@@ -93,6 +93,11 @@ def record(row: tuple) -> Record:
         judged_ns=found.judged_ns or 0,
         contacts_computed=found.contacts_computed or 0,
     )
+
+
+def without_observation(r: Record) -> bool:
+    """Whether it is an outcome whose observation never came (Episode.observation_missing)."""
+    return r.template is not None and f'"{OBSERVATION_MISSING}"' in r.template
 
 
 def signed(number: int) -> int:

@@ -143,6 +143,16 @@ class Store:
         with self.writing() as database:
             return sum(tables.insert(database, rows.encode(episode)) for episode in episodes)
 
+    def complete(self, episode: Episode) -> bool:
+        """Give an outcome that was stored without its observation the one of this episode; the verdicts on it stay.
+
+        Returns:
+            True means that it is on the disk, False that nothing was to be done. Raises as `add`.
+        """
+        with self.writing() as database:
+            row = tables.find(database, episode.outcome_id)
+            return row is not None and verdicts.complete(database, self.record_at(database, row), rows.encode(episode))
+
     def judge(
         self,
         outcome_id: str,

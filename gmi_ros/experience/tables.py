@@ -52,13 +52,22 @@ def insert(database: sqlite3.Connection, record: Record) -> bool:
     """
     if find(database, record.outcome_id) is not None:
         return False
-    references = {
-        "context": context_of(database, record),
-        "observation": _observation(database, record),
-        "reason": intern(database, "names", {"text": record.reason}),
-    }
-    _insert_row(database, "episodes", rows.own_columns(record) | references)
+    _insert_row(database, "episodes", _columns(database, record))
     return True
+
+
+def replace(database: sqlite3.Connection, row: int, record: Record) -> None:
+    """Another record in place of the one in this row. An observation that no record has any more goes. Raises as `insert`."""
+    (seen,) = database.execute("SELECT observation FROM episodes WHERE id = ?", [row]).fetchone()
+    update(database, row, _columns(database, record))
+    unused = "DELETE FROM observations WHERE id = ? AND NOT EXISTS (SELECT 1 FROM episodes WHERE observation = ?)"
+    database.execute(unused, [seen, seen])
+
+
+def update(database: sqlite3.Connection, row: int, columns: dict) -> None:
+    """These values in place of those in an episode's row."""
+    changes = ", ".join(f"{name} = ?" for name in columns)
+    database.execute(f"UPDATE episodes SET {changes} WHERE id = ?", [*columns.values(), row])
 
 
 def context_of(database: sqlite3.Connection, record: Record) -> int:
@@ -105,6 +114,15 @@ def rename_outcome(database: sqlite3.Connection, stored: Record, outcome_id: str
     )
     changes = [outcome_id, stored.grasp_id, stored.row]
     database.execute("UPDATE episodes SET outcome_id = ?, grasp_id = ? WHERE id = ?", changes)
+
+
+def _columns(database: sqlite3.Connection, record: Record) -> dict:
+    """Those of its row among the episodes; what it refers to is made where it is new."""
+    return rows.own_columns(record) | {
+        "context": context_of(database, record),
+        "observation": _observation(database, record),
+        "reason": intern(database, "names", {"text": record.reason}),
+    }
 
 
 def _observation(database: sqlite3.Connection, record: Record) -> int:

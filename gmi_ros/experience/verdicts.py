@@ -75,6 +75,17 @@ def settle(database: sqlite3.Connection, record: Record, known: Iterable[Verdict
     columns = {name: rows.own_columns(new)[name] for name in ("success", "note", "judged_ns")}
     columns["context"] = tables.context_of(database, new)
     columns["reason"] = tables.intern(database, "names", {"text": new.reason})
-    changes = ", ".join(f"{name} = ?" for name in columns)
-    database.execute(f"UPDATE episodes SET {changes} WHERE id = ?", [*columns.values(), record.row])
+    tables.update(database, record.row, columns)
+    return True
+
+
+def complete(database: sqlite3.Connection, stored: Record, record: Record) -> bool:
+    """Give a stored record that lacks its observation what `record` has; the verdicts on it, and its source, stay.
+
+    Returns:
+        Whether it lacked it, and `record` does not.
+    """
+    if not rows.without_observation(stored) or rows.without_observation(record):
+        return False
+    tables.replace(database, stored.row, record._replace(source=stored.source, **of(stored)._asdict()))
     return True

@@ -26,8 +26,9 @@ def store_outcomes(bag_path: Path, store_path: Path) -> dict:
     The outcomes are read first, so that an observation is kept if and only if one of them was made from it.
 
     Returns:
-        outcomes (different ones in the bag), stored, duplicates (in the store before), unpaired (without their
-        observation), pairs (successes with it, stored now) and problems.
+        outcomes (different ones in the bag), stored, duplicates (in the store before), completed (there without
+        their observation, which the bag has), unpaired (stored without it), pairs (successes with it, new or completed) and
+        problems.
 
     Raises:
         GmiError: the bag's errors, or the store's.
@@ -54,7 +55,7 @@ def store_outcomes(bag_path: Path, store_path: Path) -> dict:
                         _settle(pairing, 0.0, store, counts, problems)
                 _settle(pairing, _ALWAYS, store, counts, problems)
         return {
-            **{name: counts[name] for name in ("outcomes", "stored", "duplicates", "unpaired", "pairs")},
+            **{name: counts[name] for name in ("outcomes", "stored", "duplicates", "completed", "unpaired", "pairs")},
             "problems": [*bag.problems, *problems],
         }
 
@@ -65,14 +66,15 @@ def _settle(pairing: Pairing, now: float, store: Store, counts: Counter, problem
         try:
             episode = replace(episode_from_messages(outcome, observation), source="bag")
             added = store.add(episode)
+            completed = not added and store.complete(episode)
         except GmiError as error:
             if error.code in STORE_FAULTS:
                 raise
             problems.append(f"outcome {outcome.outcome_id} was left out: {error.message}")
         else:
-            counts["stored" if added else "duplicates"] += 1
-            if added:
-                counts["unpaired"] += episode.split == UNPAIRED
+            counts["stored" if added else "completed" if completed else "duplicates"] += 1
+            counts["unpaired"] += added and episode.split == UNPAIRED
+            if added or completed:
                 counts["pairs"] += episode.split != UNPAIRED and episode.success
         pairing.done(outcome)
 

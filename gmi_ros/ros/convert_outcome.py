@@ -9,7 +9,7 @@ from gmi_ros.action import ExecuteGrasp
 from gmi_ros.core import poses
 from gmi_ros.core.errors import ErrorCode, GmiError, shortened
 from gmi_ros.core.version import version
-from gmi_ros.experience.episode import Episode, Pixels
+from gmi_ros.experience.episode import OBSERVATION_MISSING, Episode, Pixels
 from gmi_ros.ros.compat import image_array
 from gmi_ros.ros.convert import (
     contact_arrays,
@@ -21,7 +21,7 @@ from gmi_ros.ros.convert import (
 from gmi_ros.ros.reached import reached_contacts
 
 LIVE = "live"  # split of what a node recorded
-UNPAIRED = "unpaired"  # split of outcomes whose observation never came: kept, but no training pairs
+UNPAIRED = "unpaired"  # split of outcomes whose observation has not come: kept, but no training pairs
 LONGEST_NAME = 255  # characters of an id or of who judged
 _LONGEST_REASON = 1000
 _NAMES = "outcome_id grasp_id observation_id execution_id judged_by model_hash software_version camera".split()
@@ -123,7 +123,7 @@ def episode_from_messages(outcome: msg.GraspOutcome, observation: msg.Observatio
         observation_id=outcome.observation_id if paired else "",
         stamp_ns=nanoseconds(outcome.header.stamp),
         pixels=observation_pixels(observation) if paired else None,
-        recipe=None if paired else {"observation_missing": outcome.observation_id},
+        recipe=None if paired else {OBSERVATION_MISSING: outcome.observation_id},
         camera_from_object=camera_from_object,
         degenerate=bool(paired and observation.degenerate),
         contacts_predicted=predicted[0],

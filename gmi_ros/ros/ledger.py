@@ -108,7 +108,7 @@ class Ledger:
     def _store_outcomes(self, now: float) -> None:
         for outcome, observation in self._pairing.ready(now):
             try:
-                self._write(outcome, observation)
+                paired = self._write(outcome, observation)
             except GmiError as error:
                 if error.code in STORE_FAULTS:
                     self._refused(error, now)
@@ -118,25 +118,29 @@ class Ledger:
                 self._logger.error(f"INTERNAL: {traceback.format_exc()}")
                 self._drop(outcome, GmiError(ErrorCode.INTERNAL, repr(error)))
             else:
-                self._pairing.done(outcome)
+                self._pairing.done(outcome, unseen=not paired)
 
-    def _write(self, outcome: GraspOutcome, observation: Observation | None) -> None:
+    def _write(self, outcome: GraspOutcome, observation: Observation | None) -> bool:
+        """Store it; whether its observation is stored with it."""
         started = time.perf_counter()
         episode = episode_from_messages(outcome, observation)
         added = self._store.add(episode)
+        completed = not added and self._store.complete(episode)
         # What was stored before may have been judged since, or have come with its observation, or without.
         stored = episode if added else self._store.get(episode.outcome_id)
         self._statistics.latency("commit", (time.perf_counter() - started) * 1e3)
         self._recovered()
-        self._statistics.count("stored" if added else "duplicates")
+        self._statistics.count("stored" if added else "completed" if completed else "duplicates")
         self._latest.append(outcome.outcome_id)
         paired = stored.split != UNPAIRED
         if added and not paired:
             self._statistics.count("unpaired")
             self._logger.warning(
                 f"outcome {outcome.outcome_id}: observation {outcome.observation_id!r} did not come within "
-                f"{self._settings.pair_timeout} s (pair_timeout); stored without it, so not for training"
+                f"{self._settings.pair_timeout} s (pair_timeout); stored without it, so not for training, unless it comes"
             )
+        if completed:
+            self._logger.info(f"outcome {outcome.outcome_id}: its observation has come and is stored with it now")
         recorded = Recorded(
             outcome_id=outcome.outcome_id,
             success=stored.success,
@@ -146,6 +150,7 @@ class Ledger:
             recorded=self._store.recorded,
         )
         self._on_recorded(recorded, outcome.observation_id if paired else "")
+        return paired
 
     def _commit_judgements(self, now: float) -> None:
         kept = []

@@ -47,6 +47,20 @@ class LiveStore:
         self.close()
         return self._add(episode)
 
+    def complete(self, episode: Episode) -> bool:
+        """Give an outcome that was stored without its observation what this episode has; False where nothing was to be done.
+
+        Raises:
+            GmiError: as `add`.
+        """
+        store = self._open()
+        if episode.observation_missing or not store.get(episode.outcome_id).observation_missing:
+            return False
+        self.budget.make_room(store)
+        completed = store.complete(episode)
+        self._count()
+        return completed
+
     def judge(self, outcome_id: str, success: bool, note: str) -> None:
         """A person's verdict in place of the stored one, committed.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from gmi_ros.msg import GraspOutcome, Observation
 
 _OBSERVATIONS_KEPT = 200  # about 6 MB
+_UNSEEN_KEPT = 200  # outcomes whose observation may still come
 
 
 @dataclass
@@ -24,6 +25,7 @@ class Pairing:
         self._pair_timeout, self._most_waiting = pair_timeout, most_waiting
         self._observations: OrderedDict[str, Observation] = OrderedDict()
         self._waiting: OrderedDict[str, _Waiting] = OrderedDict()
+        self._unseen: OrderedDict[str, _Waiting] = OrderedDict()
 
     def __len__(self) -> int:
         """Outcomes that wait to be stored."""
@@ -38,9 +40,11 @@ class Pairing:
         self._observations.move_to_end(observation.id)
         while len(self._observations) > _OBSERVATIONS_KEPT:
             self._observations.popitem(last=False)
-        for waiting in self._waiting.values():
+        for waiting in (*self._waiting.values(), *self._unseen.values()):
             if waiting.observation is None and waiting.outcome.observation_id == observation.id:
                 waiting.observation = observation
+        for name in [name for name, unseen in self._unseen.items() if unseen.observation is not None]:
+            self._waiting.setdefault(name, self._unseen.pop(name))
 
     def came(self, outcome: GraspOutcome, now: float) -> GraspOutcome | None:
         """Keep an outcome until `done`; returns the one that had to give way, if any."""
@@ -56,6 +60,11 @@ class Pairing:
             if waiting.observation is not None or now - waiting.since >= self._pair_timeout
         ]
 
-    def done(self, outcome: GraspOutcome) -> None:
-        """The outcome is stored, or can never be."""
-        self._waiting.pop(outcome.outcome_id, None)
+    def done(self, outcome: GraspOutcome, unseen: bool = False) -> None:
+        """The outcome is stored, or can never be. unseen: without its observation; it waits again once that comes, unless
+        too many others did not see theirs meanwhile."""
+        waited = self._waiting.pop(outcome.outcome_id, None)
+        if unseen and waited is not None and waited.observation is None:
+            self._unseen[outcome.outcome_id] = waited
+            while len(self._unseen) > _UNSEEN_KEPT:
+                self._unseen.popitem(last=False)

@@ -17,6 +17,7 @@ _COUNTS = (
     "stored",
     "duplicates",
     "unpaired",
+    "completed",
     "judged",
     "frames.written",
     "frames.missed",

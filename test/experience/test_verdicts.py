@@ -3,8 +3,9 @@
 import dataclasses
 import time
 
+import numpy as np
 import pytest
-from episodes import assert_same, make_episode, make_robot_episode
+from episodes import assert_same, make_episode, make_pixels, make_robot_episode
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.experience.store import Store
@@ -85,3 +86,34 @@ def test_refusals_leave_the_verdict(store):
 def test_rows_that_are_not_there_are_named(store):
     assert refusal(store.batch, [1, 9, 8]) == (ErrorCode.BAD_REQUEST, f"{store.path} has no row 8 (2 are missing)")
     assert store.batch([]) == [] and store.ids(split="none").shape == (0,)
+
+
+def test_a_record_gets_the_observation_that_it_lacked_and_keeps_its_verdicts(store):
+    whole = make_episode(
+        1, split="live", recipe=None, pixels=make_pixels(np.random.default_rng(1)), observation_id="seen"
+    )
+    lacking = make_episode(
+        1,
+        split="unpaired",
+        outcome_id=whole.outcome_id,
+        grasp_id=whole.grasp_id,
+        recipe={"observation_missing": "seen"},
+    )
+    assert store.add(lacking) and not store.complete(lacking)
+    store.judge(whole.outcome_id, not whole.success, note="seen to fall", judged_ns=5 * 10**18)
+    judged = store.get(whole.outcome_id)
+    assert judged.observation_missing
+    assert store.complete(whole) and not store.complete(whole)
+    found = store.get(whole.outcome_id)
+    assert (found.success, found.judged_by, found.note) == (judged.success, judged.judged_by, judged.note)
+    assert found.split == "live" and (found.pixels.rgb == whole.pixels.rgb).all() and not found.observation_missing
+    assert [v.success for v in store.verdicts(whole.outcome_id)] == [whole.success, not whole.success]
+    with store.using() as database:
+        ((images,),) = database.execute(
+            "SELECT count(*) FROM observations WHERE observation_id = 'seen' OR data IS NULL"
+        )
+        ((unused,),) = database.execute(
+            "SELECT count(*) FROM observations WHERE id NOT IN (SELECT observation FROM episodes)"
+        )
+    assert (images, unused) == (1, 0) and store.verify() == len(store)
+    assert not store.complete(make_episode(99))  # not there at all

@@ -39,7 +39,15 @@ def test_pairs_are_found_whatever_the_order(executed, tmp_path, storage):
     ]  # fmt: skip
     bag = write_bag(tmp_path / "bag", stream, storage)
     told = store_outcomes(bag, tmp_path / "store.db")
-    assert told == {"outcomes": 4, "stored": 4, "duplicates": 0, "unpaired": 1, "pairs": 2, "problems": []}
+    assert told == {
+        "outcomes": 4,
+        "stored": 4,
+        "duplicates": 0,
+        "completed": 0,
+        "unpaired": 1,
+        "pairs": 2,
+        "problems": [],
+    }
     found = records(tmp_path / "store.db")
     for outcome, observation in ((a, seen_a), (b, seen_b), (c, seen_c), (d, None)):
         expected, stored = episode_from_messages(outcome, observation), found[outcome.outcome_id]
@@ -89,3 +97,14 @@ def test_a_store_that_cannot_be_written_is_an_error(executed, tmp_path):
     with pytest.raises(GmiError) as error:
         store_outcomes(bag, tmp_path / "file" / "store.db")
     assert error.value.code in (ErrorCode.STORE_UNWRITABLE, ErrorCode.STORE_CORRUPT)
+
+
+def test_a_bag_completes_what_was_recorded_without_its_observation(executed, tmp_path):
+    outcome, seen, _ = executed(0, "late")
+    with Store(tmp_path / "store.db", "rw") as store:
+        store.add(episode_from_messages(outcome, None))
+    bag = write_bag(tmp_path / "bag", [(OUTCOMES, outcome), (OBSERVATIONS, seen)])
+    told = store_outcomes(bag, tmp_path / "store.db")
+    assert (told["stored"], told["completed"], told["duplicates"], told["pairs"]) == (0, 1, 0, 1)
+    found = records(tmp_path / "store.db")["late"]
+    assert found.source == "robot" and found.split == "live" and found.pixels is not None

@@ -81,12 +81,11 @@ class Case:
     judged: list[tuple[float, bool]] = field(default_factory=list)
 
     def expected(self) -> tuple[bool, str, str]:
-        """Success, who judged, and split: judged once it has come, the last verdict holds; paired if in time."""
+        """Success, who judged, and split: judged once it has come, the last verdict holds; paired if ever observed."""
         first = min(self.came)
         verdicts = sorted((when, verdict) for when, verdict in self.judged if when > first)
         success = verdicts[-1][1] if verdicts else self.success
-        paired = bool(self.observed) and min(self.observed) < first + PAIR_S
-        return success, "person" if verdicts else "sensor", "live" if paired else "unpaired"
+        return success, "person" if verdicts else "sensor", "live" if self.observed else "unpaired"
 
 
 def draw_cases(rng: np.random.Generator, events: int) -> list[Case]:
@@ -242,3 +241,47 @@ def test_a_store_of_another_program_is_no_reason_to_lose_anything(make_book, see
     book.path.unlink()
     book.at(2.0)
     assert [r.outcome_id for r in book.recorded] == ["a"]
+
+
+def test_an_observation_after_the_time_to_wait_for_it_still_pairs(make_book, seen):
+    book = make_book()
+    book.at(0.0, outcome(seen, "a", "s", True))
+    book.at(PAIR_S + 1.0)
+    assert book.judge(4.0, "a", False, "fell").answer(0.0)[0] == ErrorCode.OK
+    assert [(r.duplicate, r.paired, r.recorded) for r in book.recorded] == [(False, False, 0)]
+    book.store.budget.budget_bytes = 0
+    book.at(5.0, observation(seen, "s"))
+    assert "disk budget" in book.ledger.fault and book.ledger.waiting == 1
+    book.store.budget.budget_bytes = 10**9
+    book.at(7.0)
+    book.at(8.0, observation(seen, "s"), outcome(seen, "a", "s", True))  # nothing further
+    assert [(r.duplicate, r.paired, r.success) for r in book.recorded[1:]] == [(True, True, False)] * 2
+    assert [book.statistics[name] for name in ("stored", "unpaired", "completed", "duplicates")] == [1, 1, 1, 1]
+    book.ledger.close(9.0)
+    with Store(book.path) as store:
+        assert store.verify() == 1
+        (found,), verdicts = list(store), store.verdicts("a")
+    assert found.pixels is not None and not found.observation_missing and found.observation_id == "s"
+    assert (found.split, found.success, found.judged_by, found.note) == ("live", False, "person", "fell")
+    assert [v.success for v in verdicts] == [True, False]
+
+
+def test_after_a_restart_what_is_retained_completes_a_record(make_book, seen):
+    first = make_book()
+    first.at(0.0, outcome(seen, "a", "s", True), outcome(seen, "b", "never", True))
+    first.at(PAIR_S)
+    first.ledger.close(PAIR_S)
+    second = make_book()
+    second.at(0.0, outcome(seen, "a", "s", True), outcome(seen, "b", "never", True), observation(seen, "s"))
+    second.at(PAIR_S)
+    assert [(r.outcome_id, r.paired) for r in second.recorded] == [("a", True), ("b", False)]
+    assert (second.store.stored, second.store.recorded) == (2, 1)
+
+
+def test_as_many_as_are_kept_may_come_late(make_book, seen):
+    book = make_book(most_waiting=10_000)
+    book.at(0.0, *(outcome(seen, f"o{n}", f"s{n}", True) for n in range(210)))
+    book.at(PAIR_S)
+    book.at(3.0, *(observation(seen, f"s{n}") for n in range(210)))
+    paired = {r.outcome_id for r in book.recorded if r.paired}
+    assert paired == {f"o{n}" for n in range(10, 210)}
