@@ -98,7 +98,7 @@ def synthesize(
         given = any(settings.table_plane)
         table = given_table(settings.table_plane, output_from_camera) if given else fit_table(frame, found)
         whole = mended(frame, found, table, settings.mask_reach_px)
-        if whole is not frame:
+        if whole is not frame and whole.areas[found.label] >= settings.min_mask_pixels:
             frame, found = whole, object_frame(whole, found.label, settings)
         cloud = object_points(frame, found)
         surface = cKDTree(cloud)

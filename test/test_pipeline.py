@@ -8,7 +8,7 @@ import pytest
 from gmi_ros.core import poses
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.settings import SynthesisSettings
-from gmi_ros.evaluation.masks import DILATED, ERODED, worsened
+from gmi_ros.evaluation.masks import DILATED, ERODED, EXACT, worsened
 from gmi_ros.hand.barrett import load_hand
 from gmi_ros.learning.calibration import Calibration
 from gmi_ros.learning.model import GraspSamples
@@ -154,6 +154,13 @@ def test_of_a_mask_some_pixels_too_small_only_the_foot_on_the_table_stays_missin
     exact, mended, taken = (answer.object_frame for answer in _answers_for(frame, ERODED))
     assert taken.n_pixels < 0.8 * exact.n_pixels and 0.95 * exact.n_pixels < mended.n_pixels <= exact.n_pixels
     assert np.linalg.norm(mended.camera_from_object[:3, 3] - exact.camera_from_object[:3, 3]) < 0.002
+
+
+def test_mending_refuses_no_mask_that_was_large_enough(frame):
+    exact, *_ = _answers_for(frame, EXACT)
+    settings = SynthesisSettings(min_mask_pixels=exact.object_frame.n_pixels + 1)
+    taken = synthesize(worsened(frame, DILATED, seed=1), Repeats(), HAND, settings, seed=3)
+    assert taken.object_frame.n_pixels > exact.object_frame.n_pixels
 
 
 def test_table_and_approach_are_in_the_output_frame(frame):

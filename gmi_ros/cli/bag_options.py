@@ -131,8 +131,8 @@ def outcomes_text(outcomes: dict, store: Path) -> str:
     """What became of the outcomes in the bag, for a person."""
     told = (
         f"{outcomes['outcomes']} outcomes: {outcomes['stored']} stored in {store} ({outcomes['pairs']} successful "
-        f"training pairs, {outcomes['unpaired']} without their observation), {outcomes['duplicates']} were there before, {outcomes['completed']} "
-        "there lacked their observation and have it now"
+        f"training pairs, {outcomes['unpaired']} without their observation), {outcomes['duplicates']} were there before, "
+        f"{outcomes['completed']} of those there lacked their observation and have it now"
     )
     return "\n".join([told, *(f"damage: {problem}" for problem in outcomes["problems"])])
 

@@ -26,13 +26,7 @@ def run(args: argparse.Namespace) -> Report:
     done = merge(args.stores, args.out, progress=not args.quiet)
     with Store(args.out) as store:
         records = len(store)
-    data = {
-        "records": records,
-        "added": done.added,
-        "known": done.known,
-        "completed": done.completed,
-        "verdicts": done.verdicts,
-    }
+    data = {"records": records, "added": done.added, "known": done.known, "verdicts": done.verdicts}
     data["conflicts"] = [asdict(c) for c in done.conflicts]
     told = f"{done.added} outcomes added, {done.known} were there, {done.verdicts} verdicts replaced by later ones; "
     lines = [f"{told}{args.out} holds {records}"]

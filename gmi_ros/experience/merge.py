@@ -1,7 +1,7 @@
 """Several stores in one: everything that any of them holds, the same whatever their order and however often.
 
 An outcome is kept once. Where two stores disagree about one, nothing is dropped: of two verdicts the latest counts and
-the other is kept as an earlier one; an outcome without its observation gets it from the other store; of two different records, or observations, of one name the one with the smaller
+the other is kept as an earlier one; of two different records, or observations, of one name the one with the smaller
 digest keeps the name, and the other one gets its own digest appended (`name~digest`).
 """
 
@@ -16,7 +16,7 @@ import zstandard
 from tqdm import tqdm
 
 from gmi_ros.core.errors import ErrorCode, GmiError
-from gmi_ros.experience import packing, rows, tables, verdicts
+from gmi_ros.experience import packing, tables, verdicts
 from gmi_ros.experience.rows import Record
 from gmi_ros.experience.store import Store
 from gmi_ros.experience.verdicts import Verdict
@@ -26,7 +26,6 @@ _MARKED = re.compile(rf"(.*)~([0-9a-f]{{{_DIGITS}}})", re.DOTALL)
 _VERDICT = {"success", "reason", "judged_by", "note", "judged_ns"}
 _OBSERVED = {"stamp_ns", "camera_from_object", "degenerate", "template", "data"}
 _NAMES = {"row", "outcome_id", "observation_id"}
-_WITH_OBSERVATION = {"split", "camera_from_palm"}  # what else is not the same where the observation never came
 _REST = [name for name in Record._fields if name not in _VERDICT | _OBSERVED | _NAMES]
 
 
@@ -44,12 +43,10 @@ class Conflict:
 
 @dataclass
 class Merged:
-    """added: records that are new. known: that were there. completed: of these, that lacked their observation before.
-    verdicts: replaced by later ones. conflicts: by name."""
+    """added: records that are new. known: that were there. verdicts: replaced by later ones. conflicts: by name."""
 
     added: int = 0
     known: int = 0
-    completed: int = 0
     verdicts: int = 0
     conflicts: list[Conflict] = field(default_factory=list)
 
@@ -97,7 +94,7 @@ class _Union:
         )
         record = wanted._replace(observation_id=self._observation_name(wanted))
         row = tables.find(self._database, record.outcome_id)
-        if row is not None and not self._one_unseen(row, record):
+        if row is not None:
             name = self._outcome_name(self._target.record_at(self._database, row), wanted)
             record = record._replace(outcome_id=name)
             row = tables.find(self._database, name)
@@ -108,16 +105,6 @@ class _Union:
             self._found.known += 1
         if row is not None or earlier:
             self._settle(record.outcome_id, verdicts.of(record), earlier)
-
-    def _one_unseen(self, row: int, record: Record) -> bool:
-        """Whether the stored record and this one are the same outcome, once without its observation: the other is kept."""
-        stored = self._target.record_at(self._database, row)
-        if rows.without_observation(stored) == rows.without_observation(record) or any(
-            getattr(stored, name) != getattr(record, name) for name in _REST if name not in _WITH_OBSERVATION
-        ):
-            return False
-        self._found.completed += verdicts.complete(self._database, stored, record)
-        return True
 
     def _observation_name(self, record: Record) -> str:
         """The name under which the record's observation is, or can be, in the target."""

@@ -95,9 +95,9 @@ def record(row: tuple) -> Record:
     )
 
 
-def without_observation(r: Record) -> bool:
-    """Whether it is an outcome whose observation never came (Episode.observation_missing)."""
-    return r.template is not None and f'"{OBSERVATION_MISSING}"' in r.template
+def missing_observation(r: Record) -> str | None:
+    """The id of the observation that an outcome was stored without; None where it has one (Episode.observation_missing)."""
+    return None if r.template is None else packing.unpack_recipe(r.template, r.data).get(OBSERVATION_MISSING)
 
 
 def signed(number: int) -> int:

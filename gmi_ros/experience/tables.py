@@ -57,11 +57,11 @@ def insert(database: sqlite3.Connection, record: Record) -> bool:
 
 
 def replace(database: sqlite3.Connection, row: int, record: Record) -> None:
-    """Another record in place of the one in this row. An observation that no record has any more goes. Raises as `insert`."""
-    (seen,) = database.execute("SELECT observation FROM episodes WHERE id = ?", [row]).fetchone()
+    """Another record in place of the one in this row, whose observation none other has, and which goes. Raises as `insert`."""
+    (old,) = database.execute("SELECT observation FROM episodes WHERE id = ?", [row]).fetchone()
+    name_observation(database, old, f"~{record.outcome_id}")  # its name may be the new one's
     update(database, row, _columns(database, record))
-    unused = "DELETE FROM observations WHERE id = ? AND NOT EXISTS (SELECT 1 FROM episodes WHERE observation = ?)"
-    database.execute(unused, [seen, seen])
+    database.execute("DELETE FROM observations WHERE id = ?", [old])
 
 
 def update(database: sqlite3.Connection, row: int, columns: dict) -> None:

@@ -83,9 +83,9 @@ def complete(database: sqlite3.Connection, stored: Record, record: Record) -> bo
     """Give a stored record that lacks its observation what `record` has; the verdicts on it, and its source, stay.
 
     Returns:
-        Whether it lacked it, and `record` does not.
+        Whether it lacked that observation, and `record` has it.
     """
-    if not rows.without_observation(stored) or rows.without_observation(record):
+    if rows.missing_observation(stored) != record.observation_id or rows.missing_observation(record) is not None:
         return False
     tables.replace(database, stored.row, record._replace(source=stored.source, **of(stored)._asdict()))
     return True

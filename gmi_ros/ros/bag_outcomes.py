@@ -62,9 +62,10 @@ def store_outcomes(bag_path: Path, store_path: Path) -> dict:
 
 def _settle(pairing: Pairing, now: float, store: Store, counts: Counter, problems: list[str]) -> None:
     """Store what has its observation, or has waited long enough."""
-    for outcome, observation in pairing.ready(now):
+    for waiting in pairing.ready(now):
+        outcome = waiting.outcome
         try:
-            episode = replace(episode_from_messages(outcome, observation), source="bag")
+            episode = replace(episode_from_messages(outcome, waiting.observation), source="bag")
             added = store.add(episode)
             completed = not added and store.complete(episode)
         except GmiError as error:

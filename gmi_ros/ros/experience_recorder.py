@@ -94,7 +94,7 @@ class ExperienceRecorder(Node):
         """An outcome is committed."""
         recorded.header.stamp = self.get_clock().now().to_msg()
         self._recorded.publish(recorded)
-        if self._frames is not None and observation_id and not recorded.duplicate:
+        if self._frames is not None and observation_id:
             self._frames.keep(observation_id)
 
     def _report(self) -> None:

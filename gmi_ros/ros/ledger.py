@@ -11,7 +11,7 @@ from gmi_ros.msg import GraspOutcome, Observation, Recorded
 from gmi_ros.ros.convert_outcome import UNPAIRED, check_outcome, episode_from_messages
 from gmi_ros.ros.diagnostics import Statistics
 from gmi_ros.ros.live_store import LiveStore
-from gmi_ros.ros.pairing import Pairing
+from gmi_ros.ros.pairing import Pairing, Waiting
 from gmi_ros.ros.settings import RecorderSettings
 from gmi_ros.ros.judging import Judgement
 
@@ -37,7 +37,7 @@ class Ledger:
     ):
         """Args:
         logger: or rclpy's. on_recorded: told of every outcome that is stored (its stamp is empty), and of the id of the
-            observation that it is paired with, empty without one.
+            observation that it is paired with from now on, empty where there is none, or was one before.
         """
         self._settings, self._store = settings, store
         self._statistics, self._logger, self._on_recorded = statistics, logger, on_recorded
@@ -106,9 +106,10 @@ class Ledger:
             )
 
     def _store_outcomes(self, now: float) -> None:
-        for outcome, observation in self._pairing.ready(now):
+        for waiting in self._pairing.ready(now):
+            outcome = waiting.outcome
             try:
-                paired = self._write(outcome, observation)
+                paired = self._write(waiting)
             except GmiError as error:
                 if error.code in STORE_FAULTS:
                     self._refused(error, now)
@@ -120,19 +121,30 @@ class Ledger:
             else:
                 self._pairing.done(outcome, unseen=not paired)
 
-    def _write(self, outcome: GraspOutcome, observation: Observation | None) -> bool:
-        """Store it; whether its observation is stored with it."""
-        started = time.perf_counter()
-        episode = episode_from_messages(outcome, observation)
-        added = self._store.add(episode)
-        completed = not added and self._store.complete(episode)
+    def _write(self, waiting: Waiting) -> bool:
+        """Store an outcome, or the observation that it was stored without; whether it has one now."""
+        outcome, started = waiting.outcome, time.perf_counter()
+        stored, completed = waiting.stored or outcome.outcome_id in self._store, False
+        try:
+            episode = episode_from_messages(outcome, waiting.observation)
+            added = not stored and self._store.add(episode)
+            completed = stored and self._store.complete(episode)
+        except GmiError as error:
+            if not stored or error.code in STORE_FAULTS:
+                raise
+            added = False
+            self._statistics.count(f"observations_refused.{error.code.name}")
+            self._logger.error(
+                f"outcome {outcome.outcome_id!r} keeps no observation: {error.code.name}: {error.message}"
+            )
         # What was stored before may have been judged since, or have come with its observation, or without.
-        stored = episode if added else self._store.get(episode.outcome_id)
+        kept = episode if added else self._store.get(outcome.outcome_id)
         self._statistics.latency("commit", (time.perf_counter() - started) * 1e3)
         self._recovered()
-        self._statistics.count("stored" if added else "completed" if completed else "duplicates")
+        if not waiting.stored:
+            self._statistics.count("stored" if added else "duplicates")
         self._latest.append(outcome.outcome_id)
-        paired = stored.split != UNPAIRED
+        paired = kept.split != UNPAIRED
         if added and not paired:
             self._statistics.count("unpaired")
             self._logger.warning(
@@ -140,16 +152,17 @@ class Ledger:
                 f"{self._settings.pair_timeout} s (pair_timeout); stored without it, so not for training, unless it comes"
             )
         if completed:
+            self._statistics.count("completed")
             self._logger.info(f"outcome {outcome.outcome_id}: its observation has come and is stored with it now")
         recorded = Recorded(
             outcome_id=outcome.outcome_id,
-            success=stored.success,
+            success=kept.success,
             duplicate=not added,
             paired=paired,
             stored=self._store.stored,
             recorded=self._store.recorded,
         )
-        self._on_recorded(recorded, outcome.observation_id if paired else "")
+        self._on_recorded(recorded, outcome.observation_id if paired and (added or completed) else "")
         return paired
 
     def _commit_judgements(self, now: float) -> None:

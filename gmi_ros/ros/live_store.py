@@ -1,6 +1,7 @@
 """The recorder's store: opened on demand, opened again where another file is at its path, kept within its budget."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from gmi_ros.core.errors import ErrorCode, GmiError
@@ -39,13 +40,7 @@ class LiveStore:
         Raises:
             GmiError: as Store.add; STORE_UNWRITABLE where the records alone have used up the budget.
         """
-        try:
-            return self._add(episode)
-        except GmiError as error:
-            if error.code != ErrorCode.STORE_UNWRITABLE or not self._room_on_a_full_disk():
-                raise
-        self.close()
-        return self._add(episode)
+        return self._with_room(self._add, episode)
 
     def complete(self, episode: Episode) -> bool:
         """Give an outcome that was stored without its observation what this episode has; False where nothing was to be done.
@@ -53,13 +48,10 @@ class LiveStore:
         Raises:
             GmiError: as `add`.
         """
-        store = self._open()
-        if episode.observation_missing or not store.get(episode.outcome_id).observation_missing:
-            return False
-        self.budget.make_room(store)
-        completed = store.complete(episode)
-        self._count()
-        return completed
+        return self._with_room(self._complete, episode)
+
+    def __contains__(self, outcome_id: str) -> bool:
+        return outcome_id in self._open()
 
     def judge(self, outcome_id: str, success: bool, note: str) -> None:
         """A person's verdict in place of the stored one, committed.
@@ -79,6 +71,25 @@ class LiveStore:
         if self._store is not None:
             self._store.close()
             self._store = None
+
+    def _with_room(self, write: Callable[[Episode], bool], episode: Episode) -> bool:
+        """Write it, once more where full frames could give way to a full disk."""
+        try:
+            return write(episode)
+        except GmiError as error:
+            if error.code != ErrorCode.STORE_UNWRITABLE or not self._room_on_a_full_disk():
+                raise
+        self.close()
+        return write(episode)
+
+    def _complete(self, episode: Episode) -> bool:
+        store = self._open()
+        if episode.observation_missing or not store.get(episode.outcome_id).observation_missing:
+            return False
+        self.budget.make_room(store)
+        completed = store.complete(episode)
+        self._count()
+        return completed
 
     def _add(self, episode: Episode) -> bool:
         store = self._open()

@@ -53,14 +53,42 @@ def test_a_mask_too_small_or_too_large_becomes_the_exact_one(change, pixels, til
     assert np.array_equal(_mended(off).mask, exact.mask)
 
 
+@pytest.mark.parametrize("change", [binary_erosion, binary_dilation])
+def test_more_reach_never_mends_less(change):
+    exact = _seen(0.05)
+    off = _with(exact, change(exact.mask == 1, _SQUARE, 3))
+    for reach in (3, 4, 10, 20, 50):
+        assert np.array_equal(_mended(off, reach).mask, exact.mask)
+
+
 def test_no_further_than_its_reach():
     exact = _seen(0.05)
-    small = _with(exact, binary_erosion(exact.mask == 1, _SQUARE, 8))
-    for reach in (1, 3):
-        wanted = binary_dilation(small.mask == 1, _SQUARE, reach)
-        assert np.array_equal(_mended(small, reach).mask == 1, wanted)
+    torn = exact.mask == 1
+    torn[50:60, 60:75] = False
+    grown = _mended(_with(exact, torn), 3).mask == 1
+    assert np.array_equal(grown, binary_dilation(torn, _SQUARE, 3) & (exact.mask == 1)) and (grown != torn).any()
     large = _with(exact, binary_dilation(exact.mask == 1, _SQUARE, 8))
     assert np.array_equal(_mended(large, 3).mask == 1, binary_dilation(exact.mask == 1, _SQUARE, 5))
+
+
+def test_where_the_surface_goes_on_beyond_reach_nothing_grows():
+    exact = _seen(0.05)
+    small = _with(exact, binary_erosion(exact.mask == 1, _SQUARE, 8))
+    assert _mended(small) is small
+    v, u = np.mgrid[: _CAMERA.height, : _CAMERA.width]
+    board = (np.abs(u - 80) < 50) & (np.abs(v - 60) < 40) & (exact.mask == 0)
+    rounded = 0.012 + 0.03 * np.clip(1 - ((u - 80) / 30) ** 2 - ((v - 60) / 18) ** 2, 0, 1)
+    depth = np.where(board | (exact.mask == 1), _TABLE_DEPTH - rounded, exact.depth).astype(np.float32)
+    on_board = replace(exact, depth=depth)
+    assert _mended(on_board) is on_board
+
+
+@pytest.mark.parametrize("pixels", [1, 2, 3, 4])
+def test_a_rim_without_depth_says_nothing(pixels):
+    exact = _seen(0.05)
+    rim = (exact.mask == 1) & ~binary_erosion(exact.mask == 1, _SQUARE, pixels)
+    dark = replace(exact, depth=np.where(rim, np.float32(0.0), exact.depth))
+    assert _mended(dark) is dark
 
 
 def test_nothing_without_reach_or_table():

@@ -5,6 +5,7 @@ import pytest
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.evaluation.dataset import load_grasp_data
+from gmi_ros.evaluation import recipes
 from gmi_ros.evaluation.images import images_of
 from gmi_ros.evaluation.recipes import MESHES, bare_cell, episodes_of, render_episode
 from gmi_ros.experience.store import Store
@@ -83,8 +84,9 @@ def test_a_mesh_is_rendered_only_where_it_is_the_one_that_was_recorded():
         render_episode(episode)
 
 
-def test_only_the_objects_that_were_looked_at_last_stay_in_memory():
-    first, *others = practice_objects(65)
+def test_only_the_objects_that_were_looked_at_last_stay_in_memory(monkeypatch):
+    monkeypatch.setattr(recipes, "_CELLS_KEPT", 3)
+    first, *others = practice_objects(4)
     cell = bare_cell(first)
     for one in others[:-1]:
         bare_cell(one)

@@ -6,7 +6,7 @@ import random
 
 import numpy as np
 import pytest
-from episodes import assert_same, make_episode, make_older, make_pixels, make_robot_episode
+from episodes import assert_same, make_episode, make_older, make_robot_episode
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.experience.compressed import pack
@@ -170,17 +170,3 @@ def test_merged_records_are_episodes_as_before(tmp_path):
     with Store(tmp_path / "out") as store:
         for episode in episodes:
             assert_same(episode, store.get(episode.outcome_id))
-
-
-def test_an_outcome_without_its_observation_gets_it_from_the_other_store(tmp_path):
-    pixels = make_pixels(np.random.default_rng(4))
-    whole = make_episode(4, split="live", outcome_id="a", recipe=None, pixels=pixels, observation_id="s")
-    lacking = {"split": "unpaired", "outcome_id": "a", "recipe": {"observation_missing": "s"}}
-    with_it, without = write(tmp_path / "w.db", [whole]), write(tmp_path / "o.db", [make_episode(4, **lacking)])
-    other = write(tmp_path / "x.db", [make_episode(4, **lacking, seed=99)])  # another grasp of the same name
-    for n, stores in enumerate(((with_it, without), (without, with_it), (without, with_it, without))):
-        out = tmp_path / f"{n}.db"
-        found = merge(stores, out)
-        assert not found.conflicts and found.completed == (stores[0] is without)
-        assert content(out) == content(with_it)
-    assert [c.what for c in merge([with_it, other], tmp_path / "both.db").conflicts] == ["record"]

@@ -28,12 +28,14 @@ class Book:
     def __init__(self, path, **settings):
         self.settings = RecorderSettings(store=str(path), pair_timeout=PAIR_S, retry_period=1.0, **settings)
         self.path, self.statistics, self.recorded = path, Statistics(), []
+        self.paired: list[str] = []  # observations told with an outcome
         self.store = LiveStore(path, self.settings.disk_budget * GB)
         self.ledger = Ledger(self.settings, self.store, self.statistics, logging.getLogger("test"), self._tell)
 
     def _tell(self, recorded: Recorded, observation_id: str) -> None:
         assert bool(observation_id) or not recorded.paired or recorded.duplicate
         self.recorded.append(recorded)
+        self.paired += [observation_id] if observation_id else []
 
     def at(self, now: float, *messages) -> None:
         """The node's thread looks at what waits ten times a second, so also just before a message."""
@@ -257,6 +259,7 @@ def test_an_observation_after_the_time_to_wait_for_it_still_pairs(make_book, see
     book.at(8.0, observation(seen, "s"), outcome(seen, "a", "s", True))  # nothing further
     assert [(r.duplicate, r.paired, r.success) for r in book.recorded[1:]] == [(True, True, False)] * 2
     assert [book.statistics[name] for name in ("stored", "unpaired", "completed", "duplicates")] == [1, 1, 1, 1]
+    assert book.paired == ["s"]  # once: its full images are kept then
     book.ledger.close(9.0)
     with Store(book.path) as store:
         assert store.verify() == 1
@@ -285,3 +288,34 @@ def test_as_many_as_are_kept_may_come_late(make_book, seen):
     book.at(3.0, *(observation(seen, f"s{n}") for n in range(210)))
     paired = {r.outcome_id for r in book.recorded if r.paired}
     assert paired == {f"o{n}" for n in range(10, 210)}
+
+
+@pytest.mark.parametrize("name", ["a", "s"])  # also where an integrator gives outcome and observation one id
+def test_a_late_observation_that_cannot_be_stored_loses_nothing(make_book, seen, name):
+    book, bad = make_book(), observation(seen, name)
+    bad.rgb = copy(bad.rgb)
+    bad.rgb.encoding = "nothing"
+    book.at(0.0, outcome(seen, "a", name, True))
+    book.at(PAIR_S, bad)
+    assert book.statistics["observations_refused.UNKNOWN_ENCODING"] == 1 and not book.ledger.waiting
+    assert not any(count.startswith("dropped") for count in book.statistics.values())
+    book.at(3.0, observation(seen, name))
+    assert (book.recorded[-1].paired, book.store.stored, book.store.recorded) == (True, 1, 1)
+    book.ledger.close(3.0)
+    with Store(book.path) as store:
+        assert store.verify() == 1 and store.get("a").observation_id == name
+
+
+def test_what_is_in_the_store_gives_way_to_what_is_not(make_book, seen):
+    book = make_book(most_waiting=2)
+    for name in "ab":
+        book.at(0.0, outcome(seen, name, "s", True))
+    book.at(PAIR_S)
+    book.store.budget.budget_bytes = 0
+    book.at(3.0, observation(seen, "s"), outcome(seen, "c", "s", True), outcome(seen, "d", "s", True))
+    assert book.ledger.waiting == 2
+    book.store.budget.budget_bytes = 10**9
+    book.at(5.0)
+    book.at(6.0)
+    assert {r.outcome_id for r in book.recorded if r.paired} == {*"abcd"} and book.store.recorded == 4
+    assert not any(count.startswith("dropped") for count in book.statistics.values())

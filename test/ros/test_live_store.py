@@ -43,21 +43,26 @@ def test_the_oldest_frame_goes_when_a_record_needs_the_budget(kept, executed):
         assert store.verify() == 2
 
 
+@pytest.mark.parametrize("method", ["add", "complete"])
 @pytest.mark.parametrize("free, stored", [(0, True), (10**12, False)])
-def test_they_go_too_when_the_disk_is_full_and_only_then(kept, executed, monkeypatch, free, stored):
-    add = Store.add
+def test_they_go_too_when_the_disk_is_full_and_only_then(kept, executed, monkeypatch, method, free, stored):
+    outcome, observation, _ = executed(0, "a")
+    if method == "complete":
+        assert kept.add(episode_from_messages(outcome, None))
+    write, whole = getattr(Store, method), episode_from_messages(outcome, observation)
 
     def refuses_while_frames_are_there(self, episode):
         if len(kept.frames):
             raise GmiError(ErrorCode.STORE_UNWRITABLE, "database or disk is full")
-        return add(self, episode)
+        return write(self, episode)
 
-    monkeypatch.setattr(Store, "add", refuses_while_frames_are_there)
+    monkeypatch.setattr(Store, method, refuses_while_frames_are_there)
     monkeypatch.setattr(live_store.shutil, "disk_usage", lambda path: Usage(free))
     if stored:
-        assert kept.add(episode(executed, "a")) and len(kept.frames) == 0 and kept.stored == 1
+        assert getattr(kept, method)(whole) and len(kept.frames) == 0
+        assert kept.stored == 1 and not kept.get("a").observation_missing
     else:
         with pytest.raises(GmiError):
-            kept.add(episode(executed, "a"))
+            getattr(kept, method)(whole)
         assert len(kept.frames) == 5
     kept.close()
