@@ -12,6 +12,7 @@ from gmi_ros.core.errors import ErrorCode
 from gmi_ros.hand.barrett import BarrettHand
 
 _UNSEEN = 1.0  # [s] more of patience with joints whose motors are not told
+_BROKEN_AWAY = 0.03  # [rad] that a motor is ahead of its inner joint once that rests (facts: 3 outer - inner > 0.03)
 _SLACK = 4.0  # [s] that a straight way back may take beyond what its speed says
 
 Steps = Iterator[None]
@@ -95,6 +96,9 @@ class Moves:
     def press(self, start: np.ndarray, speed: np.ndarray, force_limit: float, most: np.ndarray | None = None) -> Steps:
         """Close until no finger moves any more; one that presses hard enough is held where it is.
 
+        After breakaway, where the outer joint tells of it, a motor goes on by the hand's `curl` at most: a fingertip that
+        slides on does not leave the object. Not where `most` is given.
+
         start: (3,) [s] from now. speed: (3,) [rad/s]. force_limit: [N]. most: (3,) [rad] how far the motors go, where
         nothing stops them; None: to their limits.
         """
@@ -103,6 +107,7 @@ class Moves:
         target, state, began = limit.copy(), self.state(), self.now
         task = self.hand.close(start, speed, target)
         watch = StallWatch(bend(state), state.heard + start + s.response_time, s.stall_angle)
+        held, curls = np.zeros(3, bool), np.full(3, most is not None)
         while True:
             yield
             if task.fault and task.fault.reason != TOLERANCE:
@@ -113,9 +118,12 @@ class Moves:
             stopped = watch.stalled(state.heard, s.stall_time) | at_stop(state, f, s.joint_tolerance)
             if (started & stopped).all():
                 return
-            hard = (tip_force(state, f) > force_limit) & (target == limit)
-            if hard.any():
-                target = np.where(hard, motors(state, f)[1:], target)
+            at, inner = motors(state, f)[1:], state.joints[1:]
+            hard = (tip_force(state, f) > force_limit) & ~held
+            gone = (at - inner > _BROKEN_AWAY) & ~curls & ~hard & ~held
+            held, curls = held | hard, curls | gone
+            if (hard | gone).any():
+                target = np.where(hard, at, np.where(gone, np.minimum(inner + f.coupling.curl, limit), target))
                 task = self.hand.close(np.maximum(start - (self.now - began), 0.0), speed, target)
 
     def keep_force(self, force_limit: float) -> Callable[[], None]:

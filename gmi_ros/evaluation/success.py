@@ -147,7 +147,7 @@ def plan_of(grasp: Grasp, world_from_camera: np.ndarray) -> GraspPlan:
         world_from_camera @ grasp.camera_from_pregrasp,
         world_from_camera @ grasp.camera_from_palm,
         grasp.joints_open,
-        ClosingPlan(grasp.finger_start, grasp.finger_speed),
+        ClosingPlan(grasp.finger_start, grasp.finger_speed, _hand().coupling.curl),
     )
 
 

@@ -32,11 +32,13 @@ class Kinematics:
 
 @dataclass(frozen=True)
 class Coupling:
-    """Gear ratios and the inner joint's torque [N m] at which the outer link goes on alone."""
+    """Gear ratios, the inner joint's torque [N m] at which the outer link goes on alone, and how far [rad, of the motor in
+    units of the inner joint] it does so when it grasps: a fingertip that slips on would be past the object's edge."""
 
     motor_per_inner: float
     motor_per_outer: float
     breakaway_torque: float
+    curl: float
 
 
 @dataclass(frozen=True)

@@ -199,7 +199,7 @@ class SimCell(Node):
             pose_matrix(grasp.pregrasp_wrist_pose),
             pose_matrix(grasp.wrist_pose),
             joints,
-            ClosingPlan(np.array(grasp.finger_start), np.array(grasp.finger_speed)),
+            ClosingPlan(np.array(grasp.finger_start), np.array(grasp.finger_speed), self._world.hand.coupling.curl),
         )
 
     def _execute(self, handle: ServerGoalHandle) -> ExecuteGrasp.Result:

@@ -1,5 +1,6 @@
 """Closing the hand as the real one does: one motor per finger, TorqueSwitch breakaway, not backdrivable."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,10 +15,14 @@ _ASK_EVERY = 25  # commands between two questions whether to stop
 
 @dataclass(frozen=True)
 class ClosingPlan:
-    """When each finger starts [s] after the closing begins, and how fast its inner joint moves [rad/s]: (3,) each."""
+    """When each finger starts [s] after the closing begins, and how fast its inner joint moves [rad/s]: (3,) each.
+
+    curl: how far a motor goes on after breakaway [rad], where no torque stops it before.
+    """
 
     start: np.ndarray
     speed: np.ndarray
+    curl: float = math.inf
 
     @classmethod
     def together(cls, speed: float) -> "ClosingPlan":
@@ -29,14 +34,15 @@ class FingerDrives:
     """The three finger motors. `motor` is each motor's angle in units of the inner joint (motor / 125) [rad].
 
     Until breakaway inner = motor and outer = motor / 3. When the torque on the inner link passes the threshold, the
-    inner link locks at b = motor and outer = 4 motor / 3 - b, until the outer joint's torque reaches the active limit.
+    inner link locks at b = motor and outer = 4 motor / 3 - b, until the outer joint's torque reaches the active limit, or
+    the motor has gone on as far as the plan lets it.
     After that the worm gears hold: the command stays, and the joint gives way only past the passive limit, which is
     the force range of its servo. (facts: couplings of the BH8-280; manual p. 68.)
     """
 
     def __init__(self, cell: Cell, plan: ClosingPlan):
         self.cell, self.hand = cell, cell.hand
-        self.start, self.speed = plan.start.tolist(), plan.speed.tolist()
+        self.start, self.speed, self.curl = plan.start.tolist(), plan.speed.tolist(), plan.curl
         self.motor = cell.data.qpos[cell.inner_qpos].tolist()  # (3,) [rad]
         self.lock: list[float | None] = [None] * 3  # angle of the inner link at breakaway [rad]
         self.stalled = [False] * 3
@@ -70,7 +76,8 @@ class FingerDrives:
             if self.lock[i] is None:
                 self.stalled[i] |= self.motor[i] >= self._max_inner
             else:
-                self.stalled[i] |= outer[i] >= self._max_outer or torque[3 + i] > hand.forces.outer_torque_grasp
+                curled = self.motor[i] - self.lock[i] >= self.curl or outer[i] >= self._max_outer
+                self.stalled[i] |= curled or torque[3 + i] > hand.forces.outer_torque_grasp
 
     def close(self, max_time: float, cancelled: Callable[[], bool] = lambda: False) -> None:
         """Advance until every finger has stalled, at most `max_time` [s], or until `cancelled`."""

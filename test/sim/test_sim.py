@@ -1,6 +1,8 @@
 """The simulated task: what is seen is what is there, and a trial is a function of its seed."""
 
 import mujoco
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -12,7 +14,7 @@ from gmi_ros.core.observation import observe
 from gmi_ros.hand.barrett import load_hand
 from gmi_ros.sim.camera import KINECT, Camera, look_at, render, render_observation
 from gmi_ros.sim.cell import Cell
-from gmi_ros.sim.closing import ClosingPlan, FingerDrives
+from gmi_ros.sim.closing import CONTROL_PERIOD, ClosingPlan, FingerDrives
 from gmi_ros.sim.collect import OFF_APPROACH, Job, TrialOptions, run_batch, trial_seed
 from gmi_ros.sim.objects import ObjectModel, Part, class_names, find_object
 from gmi_ros.sim.scenario import LOWEST, draw_scenario
@@ -141,6 +143,25 @@ def test_drives_follow_the_gears_until_breakaway_and_stop_after(hand):
     assert all(drives.stalled) and drives.lock == [None] * 3
     np.testing.assert_allclose(cell.joints[1:], hand.limits[1:, 1], atol=0.05)
     np.testing.assert_allclose(cell.data.qpos[cell.outer_qpos], hand.coupled_outer(cell.joints[1:]), atol=0.05)
+
+
+@pytest.mark.parametrize("curl", [0.0, 0.02, 0.3])
+def test_after_breakaway_a_motor_goes_on_as_far_as_the_plan_lets_it(hand, curl):
+    def closed(**limit):
+        cell = Cell(box((0.045, 0.03, 0.06)), hand)
+        cell.pin(True)
+        plan = from_above(0.24, spread=0.2)
+        cell.place_hand(plan.world_from_palm, plan.joints_open)
+        drives = FingerDrives(cell, replace(plan.closing, **limit))
+        drives.close(3.0)
+        assert all(drives.stalled) and None not in drives.lock
+        return np.array(drives.motor), np.array(drives.motor) - drives.lock
+
+    (motor, by_torque), (limited, beyond) = closed(), closed(curl=curl)
+    step = 2.0 * CONTROL_PERIOD
+    assert (by_torque > 0.02).all() and (beyond <= np.minimum(by_torque, curl + step) + 1e-9).all()
+    if curl > by_torque.max():
+        np.testing.assert_array_equal(limited, motor)  # to the bit: the torque came first
 
 
 def test_a_pinned_object_does_not_move_while_the_hand_closes(hand):
