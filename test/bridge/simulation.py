@@ -43,12 +43,12 @@ class Simulation:
         self, hand_fault=("none", 0), arm_fault=("none", 0), tells=("outer", "tactile"), plan=None, **settings
     ):
         self.now = 100.0
-        contact = settings.pop("contact", CONTACTS)
+        contact, figures = settings.pop("contact", CONTACTS), settings.pop("figures", HAND)
         self.plant = FreePlant(HAND, contact=contact, slips=settings.pop("slips", False))
         self.hand = SimulatedHand(self.plant, HAND, lambda: self.now, Fault(*hand_fault), tells)
         self.arm = SimulatedArm(self.plant, lambda: self.now, Fault(*arm_fault))
         self.settings = MotionSettings(**settings)
-        self.motion = GraspMotion(plan or make_plan(), self.hand, self.arm, HAND, self.settings)
+        self.motion = GraspMotion(plan or make_plan(), self.hand, self.arm, figures, self.settings)
         self.phases: list[Phase] = []
         self.trace: list = []  # (time, phase, motors, mount position)
 
