@@ -161,7 +161,7 @@ def bare_cell(model: ObjectModel) -> Cell:
     """A cell with this object and without a hand, to look at. This process keeps the last ones: each takes 15 MB."""
     key = digest(model)
     _cells[key] = cell = _cells.pop(key, None) or Cell(model, None)
-    if len(_cells) > _CELLS_KEPT:
+    while len(_cells) > _CELLS_KEPT:
         del _cells[next(iter(_cells))]
     return cell
 

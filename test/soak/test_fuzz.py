@@ -7,6 +7,7 @@ import signal
 import time
 import traceback
 from collections import Counter
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,8 @@ class Road:
         self._takers = [subscription.callback for subscription in self._source._synchronizer.subscriptions]
         self._hand, self._model = load_hand(), load_model(weights, 1)
         self._motion = bounded_motion(self._settings, self._hand)
-        self._synthesis = SynthesisSettings(n_samples=2, inference_threads=1)
+        reaches = (SynthesisSettings.mask_reach_px, 0)  # in turn: a mended mask is seldom a wrong one
+        self._synthesis = cycle(SynthesisSettings(n_samples=2, inference_threads=1, mask_reach_px=r) for r in reaches)
         self.reached = 0  # how often the network was asked
         sample = self._model.sample
         self._model.sample = lambda *a: (setattr(self, "reached", self.reached + 1), sample(*a))[1]
@@ -67,7 +69,7 @@ class Road:
             except ValueError:  # of message_filters, for a stamp before 1970; the node logs it and goes on
                 if compat.message_filters is None:
                     raise
-        settings = request_settings(request, self._synthesis)
+        settings = request_settings(request, next(self._synthesis))
         frame, age = self._source.newest(request.max_age)
         answer = answer_request(
             request, frame, age, self._model, self._hand, settings, None, Deadline(self._settings.request_timeout * 100)
