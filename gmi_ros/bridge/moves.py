@@ -12,7 +12,9 @@ from gmi_ros.core.errors import ErrorCode
 from gmi_ros.hand.barrett import BarrettHand
 
 _UNSEEN = 1.0  # [s] more of patience with joints whose motors are not told
-_BROKEN_AWAY = 0.03  # [rad] that a motor is ahead of its inner joint once that rests (facts: 3 outer - inner > 0.03)
+# [rad] that a motor is ahead of its inner joint: four times what barrett.broken_away asks for, and in this way only, so
+# that neither a lagging joint nor a finger that gives way before breakaway is taken for it.
+_BROKEN_AWAY = 0.03
 _SLACK = 4.0  # [s] that a straight way back may take beyond what its speed says
 
 Steps = Iterator[None]
