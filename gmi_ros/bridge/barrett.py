@@ -8,19 +8,17 @@ import yaml
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.resources import resource
-from gmi_ros.hand.barrett import BarrettHand
 
 FILE = "config/drivers/barrett.yaml"
-_KEYS = {"ticks_per_rad", "broken_away", "ready_states", "states"}
+_KEYS = {"ticks_per_rad", "ready_states", "states"}
 
 
 @dataclass(frozen=True)
 class Knowledge:
-    """ticks_per_rad: by hand, of finger and spread. broken_away: [rad] of 3 outer - inner beyond which a finger has
-    broken away. states: number of the driver's state -> its name; ready_states: those in which the hand moves."""
+    """ticks_per_rad: by hand, of finger and spread. states: number of the driver's state -> its name; ready_states: those
+    in which the hand moves."""
 
     ticks_per_rad: dict[str, tuple[float, float]]
-    broken_away: float
     states: dict[int, str]
     ready_states: tuple[int, ...]
 
@@ -36,7 +34,7 @@ def knowledge() -> Knowledge:
         ticks = {hand: (float(t["finger"]), float(t["spread"])) for hand, t in data["ticks_per_rad"].items()}
         states = {int(number): str(name) for number, name in data["states"].items()}
         ready = tuple(n for n, name in states.items() if name in data["ready_states"])
-        return Knowledge(ticks, float(data["broken_away"]), states, ready)
+        return Knowledge(ticks, states, ready)
     except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise GmiError(ErrorCode.FILE_DAMAGED, f"{path}: {error}") from error
 
@@ -48,8 +46,3 @@ def ticks_per_rad(hand: str) -> np.ndarray:
         raise GmiError(ErrorCode.BAD_SETTING, f"ticks are known of {', '.join(known)}, not of {hand!r}: use radians")
     finger, spread = known[hand]
     return np.array([spread, finger, finger, finger])
-
-
-def broken_away(hand: BarrettHand, inner: np.ndarray, outer: np.ndarray) -> np.ndarray:
-    """Which fingers' outer links have gone on alone: the fingertip's angle is past what the lock gives."""
-    return np.abs(outer / hand.outer_ratio - inner) > knowledge().broken_away

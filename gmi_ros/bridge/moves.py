@@ -12,8 +12,8 @@ from gmi_ros.core.errors import ErrorCode
 from gmi_ros.hand.barrett import BarrettHand
 
 _UNSEEN = 1.0  # [s] more of patience with joints whose motors are not told
-# [rad] that a motor is ahead of its inner joint: four times what barrett.broken_away asks for, and in this way only, so
-# that neither a lagging joint nor a finger that gives way before breakaway is taken for it.
+# [rad] that a motor is ahead of its inner joint after breakaway (never behind: a finger that is pushed gives way so). The
+# gears couple both before; what is less is a joint that lags.
 _BROKEN_AWAY = 0.03
 _SLACK = 4.0  # [s] that a straight way back may take beyond what its speed says
 

@@ -77,7 +77,7 @@ class MotionSettings(Settings):
     squeeze_angle: float = setting(
         0.0,
         "for hands without a torque limit of their own: how far beyond the contact a finger is sent [rad]; "
-        "0: towards its closed position",
+        "0: on as it closed, until its torque stops it, or by the hand's curl where the outer joints are told",
         0.0,
         1.0,
     )

@@ -1,5 +1,7 @@
 """Grasps that a user would otherwise take, to compare with: at the centroid of what is seen, and planned on the mesh."""
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.spatial import ConvexHull, QhullError
 
@@ -61,13 +63,14 @@ def centroid_plan(
     pregrasp = world_from_palm.copy()
     pregrasp[:3, 3] -= APPROACH_DISTANCE * world_from_palm[:3, 2]
     joints = np.array([CENTROID_SPREAD, opened, opened, opened])
-    return GraspPlan(pregrasp, world_from_palm, joints, ClosingPlan.together(CLOSING_SPEED))
+    return GraspPlan(pregrasp, world_from_palm, joints, ClosingPlan.together(CLOSING_SPEED, hand.coupling.curl))
 
 
 def mesh_plan(cell: Cell, rng: np.random.Generator) -> GraspPlan:
     """The grasp with the largest epsilon of those in force closure, by a planner that knows the whole mesh.
 
-    Hands are proposed as for the training data and closed on the mesh by kinematics alone, without a simulation.
+    Hands are proposed as for the training data and closed on the mesh by kinematics alone, without a simulation. The plan
+    closes as the package's own grasps do (`curl`).
 
     Args:
         cell: the object at rest in it.
@@ -91,7 +94,7 @@ def mesh_plan(cell: Cell, rng: np.random.Generator) -> GraspPlan:
     cell.reset(at_rest)
     if best is None:
         raise GmiError(ErrorCode.NO_GRASP, f"none of {MESH_PROPOSALS} proposals is in force closure on the mesh")
-    return best
+    return replace(best, closing=replace(best.closing, curl=cell.hand.coupling.curl))
 
 
 def epsilon(points: np.ndarray, normals: np.ndarray, friction: float = FRICTION, edges: int = EDGES) -> float:

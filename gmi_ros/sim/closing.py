@@ -25,9 +25,9 @@ class ClosingPlan:
     curl: float = math.inf
 
     @classmethod
-    def together(cls, speed: float) -> "ClosingPlan":
+    def together(cls, speed: float, curl: float = math.inf) -> "ClosingPlan":
         """All fingers at once at one speed."""
-        return cls(np.zeros(3), np.full(3, speed))
+        return cls(np.zeros(3), np.full(3, speed), curl)
 
 
 class FingerDrives:
