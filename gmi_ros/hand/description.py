@@ -128,6 +128,12 @@ class Primitive:
     end: np.ndarray
     radius: float | None
 
+    @property
+    def bounds(self) -> np.ndarray:
+        """(3, 2) [m]: a box with its edges along the link's axes that holds the shape."""
+        ends, beside = np.stack([self.start, self.end]), self.radius or 0.0
+        return np.stack([ends.min(axis=0) - beside, ends.max(axis=0) + beside], axis=1)
+
 
 @dataclass(frozen=True)
 class Link:

@@ -8,6 +8,7 @@ from gmi_ros.core import poses
 from gmi_ros.core.cloud import Table
 from gmi_ros.core.settings import SynthesisSettings
 from gmi_ros.hand.barrett import BarrettHand
+from gmi_ros.hand.solids import signed_distance
 
 
 _AT_ONCE = 60_000  # distances from points to capsules: what stays in the cache, and wakes none of BLAS's threads
@@ -20,7 +21,7 @@ class Posture:
     joints_open: (n, 4) [rad] before closing. finger_start: (n, 3) [s], finger_speed: (n, 3) [rad/s]: all three fingers
     arrive at their contacts together. hand_height: (n,) lowest part of the open hand above the table [m], inf where no
     table was seen. palm_gap, finger_gap: (n,) from the palm and from the open fingers to the nearest observed point
-    [m], negative inside. Where no opening keeps both clearances, height and finger gap are the best that one gives
+    [m], negative inside; that of the palm at most its clearance, or 0. Where no opening keeps both clearances, height and finger gap are the best that one gives
     which keeps the other: how far the clearance would have to come down.
     """
 
@@ -60,7 +61,7 @@ def clear_posture(
     segments, radii = hand.link_segments(opened)  # (n, g, k, 2, 3), (k,)
     segments = _turned(camera_from_palm, segments)
     height = np.full(segments.shape[:2], np.inf) if table is None else _lowest(segments, radii, table)  # (n, g)
-    palm_gap = _gap(cloud, segments[:, 0, :n_palm], radii[:n_palm])
+    palm_gap = _palm_gap(hand, camera_from_palm, cloud, max(settings.palm_clearance, 0.0))
 
     choice = np.zeros(n, int)
     hand_height, finger_gap = np.full((2, n), -np.inf)
@@ -95,6 +96,19 @@ def _turned(camera_from_palm: np.ndarray, segments: np.ndarray) -> np.ndarray:
     n, g, k, ends, _ = segments.shape
     points = segments.reshape(n, g * k * ends, 3) @ np.swapaxes(camera_from_palm[:, :3, :3], 1, 2)
     return (points + camera_from_palm[:, None, :3, 3]).reshape(segments.shape)
+
+
+def _palm_gap(hand: BarrettHand, camera_from_palm: np.ndarray, cloud: np.ndarray, enough: float) -> np.ndarray:
+    """Least distance (n,) [m] of points (m, 3) to the palm's shapes, negative inside one; `enough` for all that is further."""
+    shapes = hand.links.palm.primitives
+    low, high = np.array([primitive.bounds for primitive in shapes]).T  # (3, k) each
+    points = (cloud - camera_from_palm[:, None, :3, 3]) @ camera_from_palm[:, :3, :3]  # (n, m, 3) in {P}
+    near = ((points > low.min(axis=1) - enough) & (points < high.max(axis=1) + enough)).all(axis=2)
+    grasp, points = np.nonzero(near)[0], points[near]
+    gap = np.full(len(camera_from_palm), enough)
+    for primitive in shapes:
+        np.minimum.at(gap, grasp, signed_distance(primitive, points))
+    return gap
 
 
 def _gap(cloud: np.ndarray, segments: np.ndarray, radii: np.ndarray) -> np.ndarray:
