@@ -113,7 +113,8 @@ def test_put_down_brings_it_back_and_stays_a_success():
 
 
 def test_a_force_beyond_the_limit_stops_the_fingers_and_one_beyond_the_hand_the_motion():
-    simulation = Simulation(plan=make_plan(tip_force_limit=3.0))
+    curling = replace(HAND, coupling=replace(HAND.coupling, curl=1.0))
+    simulation = Simulation(plan=make_plan(tip_force_limit=3.0), figures=curling)
     outcome = simulation.run()
     assert outcome.held and (simulation.plant.motor[1:] < CONTACTS + 0.16).all()
     too_hard = Simulation()
