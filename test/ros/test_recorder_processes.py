@@ -104,7 +104,19 @@ def load(live, executed):
     print(f"{len(source.published)} published, not acknowledged: {waiting}")
 
 
-def test_kills_at_any_moment_lose_and_double_nothing(live, load, tmp_path, soak_seed, soak_scale):
+@pytest.fixture
+def datagrams(monkeypatch, soak_scale):
+    """No shared memory for a long soak: once in a hundred kills Fast DDS goes on writing to the segment of the process that
+    was killed, and delivers nothing to the one in its place (eProsima/Fast-DDS#5469), which is not what is looked at here.
+
+    With LOCALHOST rmw_fastrtps always adds shared memory, so this test announces itself on the subnet, in its own domain.
+    """
+    if soak_scale >= 1:
+        monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "SYSTEM_DEFAULT")
+        monkeypatch.setenv("FASTDDS_BUILTIN_TRANSPORTS", "UDPv4")
+
+
+def test_kills_at_any_moment_lose_and_double_nothing(datagrams, live, load, tmp_path, soak_seed, soak_scale):
     rng, path = random.Random(soak_seed), tmp_path / "experience.db"
     start = NodeStart(RECORDER, (), {"store": str(path), "retry_period": 0.2})
     load.start()
