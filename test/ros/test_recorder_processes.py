@@ -111,14 +111,15 @@ def datagrams(monkeypatch, soak_scale):
 
     With LOCALHOST rmw_fastrtps always adds shared memory, so this test announces itself on the subnet, in its own domain.
     """
-    if soak_scale >= 1:
+    if soak_scale > 0.01:
         monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "SYSTEM_DEFAULT")
         monkeypatch.setenv("FASTDDS_BUILTIN_TRANSPORTS", "UDPv4")
 
 
 def test_kills_at_any_moment_lose_and_double_nothing(datagrams, live, load, tmp_path, soak_seed, soak_scale):
     rng, path = random.Random(soak_seed), tmp_path / "experience.db"
-    start = NodeStart(RECORDER, (), {"store": str(path), "retry_period": 0.2})
+    # All are to be paired, also where a life is over before a busy machine has delivered what is retained.
+    start = NodeStart(RECORDER, (), {"store": str(path), "retry_period": 0.2, "pair_timeout": START_S})
     load.start()
     while_starting = 0
     with Children() as children:
