@@ -272,5 +272,7 @@ def _primitive(name: str, data, where: str) -> Primitive:
     start, end = _vector(data[first], 3, f"{where}.{first}"), _vector(data[second], 3, f"{where}.{second}")
     if shape == "box" and not (start < end).all():
         raise GmiError(ErrorCode.BAD_SETTING, f"{where}: low {start.tolist()} must be below high {end.tolist()}")
+    if shape != "box" and (start == end).all():
+        raise GmiError(ErrorCode.BAD_SETTING, f"{where}: start and end must differ, both are {start.tolist()}")
     size = _number(data["radius"], f"{where}.radius") if radius else None
     return Primitive(str(name), shape, data["material"], start, end, size)

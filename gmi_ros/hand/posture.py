@@ -21,8 +21,8 @@ class Posture:
     joints_open: (n, 4) [rad] before closing. finger_start: (n, 3) [s], finger_speed: (n, 3) [rad/s]: all three fingers
     arrive at their contacts together. hand_height: (n,) lowest part of the open hand above the table [m], inf where no
     table was seen. palm_gap, finger_gap: (n,) from the palm and from the open fingers to the nearest observed point
-    [m], negative inside; that of the palm at most its clearance, or 0. Where no opening keeps both clearances, height and finger gap are the best that one gives
-    which keeps the other: how far the clearance would have to come down.
+    [m], negative inside; that of the palm at most its clearance, or 0. Where no opening keeps both clearances, height and
+    finger gap are the best that one gives which keeps the other: how far the clearance would have to come down.
     """
 
     joints_open: np.ndarray

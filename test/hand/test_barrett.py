@@ -187,6 +187,7 @@ def _edit(data, path: str, value):
         ("links.palm.mass", -1.0, "links.palm.*positive"),
         ("links.palm.primitives.disc.shape", "cone", "box, cylinder, capsule.*cone"),
         ("links.palm.primitives.disc.material", "wood", "pad or metal.*wood"),
+        ("links.palm.primitives.disc.end", [0.0, 0.0, 0.0], "disc: start and end must differ"),
         ("links.outer.primitives", [], "primitives must be a mapping"),
         ("links", 3, "links must be a mapping"),
     ],

@@ -60,7 +60,7 @@ def test_inside_a_step_to_the_surface_is_as_long_as_told(primitive):
 
 @pytest.mark.parametrize("name", HANDS)
 def test_what_is_in_the_palm_is_told_so_whatever_its_envelope(name):
-    """A thin thing that is seen where the pad's edge will be: no capsule of the envelope reaches it."""
+    """A thin thing that is seen 2 mm inside a corner of a shape of the palm, or in the middle of a round one."""
     hand, settings = load_hand(name), SynthesisSettings()
     joints = np.array([[0.3, 1.0, 1.0, 1.0]])
     for primitive in hand.links.palm.primitives:

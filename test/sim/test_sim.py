@@ -1,8 +1,8 @@
 """The simulated task: what is seen is what is there, and a trial is a function of its seed."""
 
-import mujoco
 from dataclasses import replace
 
+import mujoco
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
