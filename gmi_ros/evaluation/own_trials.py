@@ -33,7 +33,7 @@ from gmi_ros.sim.collect import TRIALS_PER_SEED, TrialRecord, View, cell_of
 from gmi_ros.sim.objects import ObjectModel
 from gmi_ros.sim.protocols import closing_turn
 from gmi_ros.sim.scene import Physics
-from gmi_ros.sim.splits import PRACTICE, SPLITS, TEST_SPLITS, objects_of, practice_objects
+from gmi_ros.sim.splits import PRACTICE, PRACTICES, SPLITS, TEST_SPLITS, objects_of, practice_objects
 from gmi_ros.sim.trial import GraspPlan, run
 
 WRIST_OFFSET, WRIST_TURN = 0.004, np.radians(3)  # errors of the wrist: root mean squares [m], [rad]
@@ -47,8 +47,8 @@ class OwnTrials:
 
     seed: of views, samples and errors. samples: drawn from the network. tried: of those that pass the filters, half of
     them the best, the others at random. repeats: trials of each with an error of the wrist. noise: see every second view
-    with a Kinect's noise. pinned: hold the object while the hand closes. first: the number of the first of split
-    `practice`'s objects.
+    with a Kinect's noise. pinned: hold the object while the hand closes. first: the number of the first of the
+    objects to practise with.
     """
 
     seed: int = 1
@@ -196,7 +196,7 @@ def collect_own(
     if split in TEST_SPLITS and not held_out:
         raise GmiError(ErrorCode.BAD_REQUEST, f"objects of {split} are for testing: nothing may learn from them")
     model_hash = load_model(folder, 1).hash
-    objects = practice_objects(views, wanted.first) if split == PRACTICE else objects_of(split)
+    objects = practice_objects(views, wanted.first, split) if split in PRACTICES else objects_of(split)
     with Store(out, "rw") as store:
         begun = 0
         for episode in store.episodes(split=split):
@@ -227,7 +227,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m gmi_ros.evaluation.own_trials", description=main.__doc__)
     parser.add_argument("--model", type=Path, required=True, metavar="DIR", help="folder of the weights")
     parser.add_argument(
-        "--split", default=PRACTICE, choices=[PRACTICE, *SPLITS], help="default: practice, new objects all the time"
+        "--split",
+        default=PRACTICE,
+        choices=[*PRACTICES, *SPLITS],
+        help="practice and assorted: new objects all the time (default: practice)",
     )
     parser.add_argument("--held-out", action="store_true", help="of a test split: to measure with, not to learn from")
     parser.add_argument("--views", type=int, required=True, metavar="N", help="objects in turn, one view each time")

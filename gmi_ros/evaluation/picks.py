@@ -27,7 +27,6 @@ from gmi_ros.sim.scene import Physics
 _CHUNK = 4  # instances that a process is given at once
 _PATIENCE = 4  # views looked at for each pick: some are refused, or have no grasp
 _SEEDS = 2**63
-_hand = cache(load_hand)
 _model = cache(load_model)  # of this process
 
 
@@ -83,7 +82,9 @@ def _record(
     for number in numbers:
         instance = free_instance(objects, number, seed)
         try:
-            answer = synthesize(instance.frame(), _model(folder, 1), _hand(), SynthesisSettings(), seed=seed + number)
+            answer = synthesize(
+                instance.frame(), _model(folder, 1), load_hand(), SynthesisSettings(), seed=seed + number
+            )
         except GmiError:  # refused: nothing is executed, nothing recorded
             found.append(None)
             continue
@@ -123,7 +124,7 @@ def _compare(
         for folder in folders:
             try:
                 answer = synthesize(
-                    frame, _model(folder, 1), _hand(), SynthesisSettings(), seed=(seed + number) % _SEEDS
+                    frame, _model(folder, 1), load_hand(), SynthesisSettings(), seed=(seed + number) % _SEEDS
                 )
             except GmiError:
                 held.append(False)
@@ -139,5 +140,5 @@ def _holds(instance: Instance, grasp, tried: dict[bytes, bool]) -> bool:
     arrays = (plan.world_from_pregrasp, plan.world_from_palm, plan.joints_open, plan.closing.start, plan.closing.speed)
     key = b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)
     if key not in tried:
-        tried[key] = judge_grasp(instance.object_model, _hand(), LIFT, instance.world_from_object, plan).success
+        tried[key] = judge_grasp(instance.object_model, load_hand(), LIFT, instance.world_from_object, plan).success
     return tried[key]

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +32,6 @@ from gmi_ros.sim.trial import GraspPlan
 POLICIES = BEST, MEAN, CENTROID, MESH, ORACLE = "best", "mean", "centroid", "mesh", "oracle"
 PLANNERS = VIEW, FREE = "view", "free"  # of policy `mean`
 _SEEDS = 2**63  # that there are
-_hand = cache(load_hand)  # one hand for all attempts, so that their cells are kept too
 _CHUNK = 8  # instances that a process is given at once
 # As far as the filters can be opened, for a network that has one prediction and no second choice.
 _UNFILTERED = {
@@ -100,7 +99,7 @@ def attempt(instance: Instance, model: GraspModel, conditions: Conditions) -> At
         return Attempt(instance.number, name, None, None, error.code.name.lower())
     if not plans:
         return Attempt(instance.number, name, synthesis, None, synthesis.error_code.name.lower())
-    hand, verdict = _hand(conditions.hand), None
+    hand, verdict = load_hand(conditions.hand), None
     for plan in plans if conditions.policy == ORACLE else plans[:1]:
         verdict = judge_grasp(
             instance.object_model, hand, conditions.protocol, instance.world_from_object, plan, conditions.pinned
@@ -111,7 +110,7 @@ def attempt(instance: Instance, model: GraspModel, conditions: Conditions) -> At
 
 
 def _plan(instance: Instance, frame: Frame, model: GraspModel, conditions: Conditions) -> GraspPlan:
-    hand, world_from_camera = _hand(conditions.hand), instance.camera.world_from_camera
+    hand, world_from_camera = load_hand(conditions.hand), instance.camera.world_from_camera
     if conditions.policy == MEAN:
         return plan_along_view(frame, model, world_from_camera, hand, conditions.settings)
     if conditions.policy == CENTROID:
@@ -122,7 +121,7 @@ def _plan(instance: Instance, frame: Frame, model: GraspModel, conditions: Condi
 
 
 def _synthesis(frame: Frame, model: GraspModel, conditions: Conditions, number: int) -> Synthesis:
-    hand, seed = _hand(conditions.hand), (conditions.seed + number) % _SEEDS
+    hand, seed = load_hand(conditions.hand), (conditions.seed + number) % _SEEDS
     if conditions.policy in (BEST, ORACLE):
         return synthesize(frame, model, hand, conditions.settings, seed=seed)
     settings = replace(conditions.settings, n_samples=1, max_grasps=1)
@@ -147,7 +146,7 @@ def plan_of(grasp: Grasp, world_from_camera: np.ndarray) -> GraspPlan:
         world_from_camera @ grasp.camera_from_pregrasp,
         world_from_camera @ grasp.camera_from_palm,
         grasp.joints_open,
-        ClosingPlan(grasp.finger_start, grasp.finger_speed, _hand().coupling.curl),
+        ClosingPlan(grasp.finger_start, grasp.finger_speed, load_hand().coupling.curl),
     )
 
 

@@ -5,7 +5,7 @@ points to -y at spread 0, F2 at x = +Aw, F3 (which does not spread) points to +y
 """
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -309,13 +309,18 @@ class BarrettHand:
 
 
 def load_hand(name: str = "bh280") -> BarrettHand:
-    """The hand described by config/hands/<name>.yaml.
+    """The hand described by config/hands/<name>.yaml; one for all who ask, so that what is kept for it is kept once.
 
     Raises:
         GmiError: BAD_SETTING for an unknown name or key, FILE_DAMAGED, FILE_NOT_FOUND.
     """
     if name not in HANDS:
         raise GmiError(ErrorCode.BAD_SETTING, f"hand must be one of {', '.join(HANDS)}, got {name!r}")
+    return _load(name)
+
+
+@cache
+def _load(name: str) -> BarrettHand:
     sections = read_description(resource(f"config/hands/{name}.yaml"))
     sections["limits_by_joint"] = sections.pop("limits")
     return BarrettHand(**sections)

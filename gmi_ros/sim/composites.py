@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from gmi_ros.sim.shapes import Part, corners, parts_of
+from gmi_ros.sim.shapes import Part, corners, moved, parts_of
 
 PIECES = (2, 6)  # fewest and most
 EXTENT = (0.04, 0.18)  # of the whole along x, y and z [m]
@@ -22,7 +22,7 @@ def composite(number: int) -> tuple[tuple[Part, ...], tuple[float, float, float]
             break
     low, high = points.min(axis=0), points.max(axis=0)
     shift = np.append(-(low + high)[:2] / 2, -low[2])
-    return tuple(_moved(part, shift) for part in parts), tuple(rng.uniform(0.15, 0.95, 3).tolist())
+    return tuple(moved(part, shift) for part in parts), tuple(rng.uniform(0.15, 0.95, 3).tolist())
 
 
 def _grow(rng: np.random.Generator) -> list[Part]:
@@ -32,7 +32,7 @@ def _grow(rng: np.random.Generator) -> list[Part]:
         host, piece = parts[rng.integers(len(parts))], _piece(rng)
         inside = _centre(piece) + rng.uniform(0.2, 0.8) * (_somewhere(piece, rng) - _centre(piece))
         anchor = _centre(host) + 0.95 * (_somewhere(host, rng) - _centre(host))
-        parts.append(_moved(piece, anchor - inside))
+        parts.append(moved(piece, anchor - inside))
     return parts
 
 
@@ -62,8 +62,3 @@ def _somewhere(part: Part, rng: np.random.Generator) -> np.ndarray:
 
 def _centre(part: Part) -> np.ndarray:
     return corners(part).mean(axis=0)
-
-
-def _moved(part: Part, shift: np.ndarray) -> Part:
-    position = np.array(part.position) + shift
-    return Part(part.shape, part.size, tuple(position.tolist()), part.xyzw, part.vertices)

@@ -14,7 +14,7 @@ import numpy as np
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.sim.decomposition import convex_pieces
 from gmi_ros.sim.mesh_files import SUFFIXES, Body, read_bodies
-from gmi_ros.sim.objects import FILES, RANDOM, ObjectModel, class_names
+from gmi_ros.sim.objects import ASSORTED, FILES, RANDOM, ObjectModel, class_names
 from gmi_ros.sim.shapes import Part
 
 _log = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ def _check_name(name: str, path: Path, others: list[str]) -> None:
 
 
 def _ours() -> set[str]:
-    return {RANDOM} | {name for file in FILES for name in class_names(file)}
+    return {RANDOM, ASSORTED} | {name for file in FILES for name in class_names(file)}
 
 
 def _object(path: Path, name: str, scale: float, max_parts: int, cache: Path | None) -> ObjectModel:

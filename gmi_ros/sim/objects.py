@@ -10,12 +10,14 @@ import yaml
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.resources import resource
+from gmi_ros.sim.assorted import assorted
 from gmi_ros.sim.composites import composite
 from gmi_ros.sim.shapes import Part, parts_of
 
 # config/objects/<file>.yaml: classes to train on, to test on, to choose by, to learn from records with.
 FILES = ("household", "different", "dev", "families")
-RANDOM = "random"  # the class of composites: no template
+RANDOM, ASSORTED = "random", "assorted"  # the classes of composites and of sim.assorted: no template
+_MADE = {RANDOM: composite, ASSORTED: assorted}
 _OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
 
 
@@ -45,7 +47,7 @@ def class_names(file: str = "household") -> tuple[str, ...]:
 
 
 def find_object(name: str) -> ObjectModel:
-    """The object of this name: `mug_3`, or `random_17` for composite number 17.
+    """The object of this name: `mug_3`, or `random_17` for composite number 17, `assorted_17` for another without a class.
 
     Raises:
         GmiError: BAD_REQUEST, listing the classes.
@@ -63,8 +65,8 @@ def make_object(class_name: str, index: int) -> ObjectModel:
     Raises:
         GmiError: BAD_REQUEST for an unknown class, FILE_DAMAGED for a bad template.
     """
-    if class_name == RANDOM:
-        return ObjectModel(class_name, index, *composite(index))
+    if class_name in _MADE:
+        return ObjectModel(class_name, index, *_MADE[class_name](index))
     file = next((file for file in FILES if class_name in _templates(file)), None)
     if file is None:
         raise _unknown(f"{class_name}_{index}")
@@ -80,7 +82,9 @@ def make_object(class_name: str, index: int) -> ObjectModel:
 
 def _unknown(name: str) -> GmiError:
     classes = ", ".join(c for file in FILES for c in class_names(file))
-    return GmiError(ErrorCode.BAD_REQUEST, f"no object {name!r}: use CLASS_INDEX with a class of {classes}, {RANDOM}")
+    return GmiError(
+        ErrorCode.BAD_REQUEST, f"no object {name!r}: use CLASS_INDEX with a class of {classes}, {', '.join(_MADE)}"
+    )
 
 
 def _evaluated(entry: dict, variables: dict[str, float]) -> dict:

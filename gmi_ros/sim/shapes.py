@@ -80,6 +80,11 @@ def corners(part: Part) -> np.ndarray:
     return Rotation.from_quat(part.xyzw).apply(local) + part.position
 
 
+def moved(part: Part, shift: np.ndarray) -> Part:
+    """The same part elsewhere. shift: (3,) [m]."""
+    return replace(part, position=_floats(np.array(part.position) + shift))
+
+
 def width(part: Part) -> float:
     """How thick the part is between two parallel planes, at its thinnest [m]; NaN or <= 0 where that is undefined."""
     if part.shape != "hull":

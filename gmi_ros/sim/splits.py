@@ -1,13 +1,14 @@
 """Which objects are trained on, tested on and chosen by: fixed here, no object in two splits."""
 
 from gmi_ros.core.errors import ErrorCode, GmiError
-from gmi_ros.sim.objects import RANDOM, ObjectModel, class_names, make_object
+from gmi_ros.sim.objects import ASSORTED, RANDOM, ObjectModel, class_names, make_object
 
 SPLITS = ("train", "similar", "different", "dev", "random")
 TEST_SPLITS = ("similar", "different")  # run once for each set of weights; nothing is trained on their records
 _TRAIN_PER_CLASS = 8
 _SIMILAR_INDEX, _DEV_INDEX = 20, 30  # of the unseen objects of the training classes
-PRACTICE = "practice"  # the split of `practice_objects`
+PRACTICE = "practice"
+PRACTICES = (PRACTICE, ASSORTED)  # the splits of `practice_objects`
 _PRACTICE_INDEX, _PRACTICE_COMPOSITE = 100, 100_000  # the first of them, beyond those of all splits
 
 
@@ -41,9 +42,13 @@ def objects_of(split: str, n_random: int = 100) -> tuple[ObjectModel, ...]:
     return tuple(make_object(name, index) for name, index in names)
 
 
-def practice_objects(n: int, first: int = 0) -> tuple[ObjectModel, ...]:
-    """Objects number `first` and on to learn from by trying, each a new one: further ones of the training classes in
-    turn, and between them as many composites. None is in a split."""
+def practice_objects(n: int, first: int = 0, split: str = PRACTICE) -> tuple[ObjectModel, ...]:
+    """Objects number `first` and on to learn from by trying, each a new one. None is in another split.
+
+    practice: further ones of the training classes in turn, and between them as many composites. assorted: of sim.assorted.
+    """
+    if split == ASSORTED:
+        return tuple(make_object(ASSORTED, k) for k in range(first, first + n))
     classes = class_names()
     return tuple(
         make_object(RANDOM, _PRACTICE_COMPOSITE + k // 2)

@@ -113,6 +113,7 @@ def test_practice_objects_are_in_no_split():
     assert len({o.name for o in practised}) == 60
     assert not {o.name for o in practised} & {o.name for split in SPLITS for o in objects_of(split)}
     assert [o.name for o in practice_objects(20, 10)] == [o.name for o in practised[10:30]]
+    assert [o.name for o in practice_objects(2, 7, "assorted")] == ["assorted_7", "assorted_8"]
 
 
 def test_all_candidates_of_a_pose_are_seen_by_the_same_cameras(tmp_path):

@@ -1,6 +1,7 @@
 """The objects: data in, convex parts out, the same each time; and the splits, which share nothing."""
 
 from collections import Counter
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
@@ -9,13 +10,15 @@ from scipy.spatial.transform import Rotation
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.sim import objects
-from gmi_ros.sim.objects import FILES, ObjectModel, class_names, find_object, make_object
+from gmi_ros.sim.assorted import EXTENT, KINDS, THICKNESS
+from gmi_ros.sim.objects import ASSORTED, FILES, ObjectModel, class_names, find_object, make_object
 from gmi_ros.sim.shapes import THINNEST, Part, corners, parts_of, width
 from gmi_ros.sim.similarity import chamfer, distance, nearest, normalised_points, surface_points
-from gmi_ros.sim.splits import SPLITS, objects_of
+from gmi_ros.sim.splits import SPLITS, objects_of, practice_objects
 
 SIZES = {"train": 161, "similar": 20, "different": 53, "dev": 30, "random": 100}
 NUMBERS, SUM, WEIGHTED = (4635, 140.76210785483318, 2.7567711986741115)  # of objects 0 to 2 of each training class
+ASSORTED_SUMS = (3357, 109.74217786567337, 0.7969915262468965)  # of assorted_0 to 23
 RGB = (0.591520, 0.587184, 0.556727)  # of mug_1
 
 
@@ -56,7 +59,8 @@ def test_every_part_is_solid_and_every_object_of_a_size_to_grasp():
 
 def test_parts_of_an_object_touch():
     """Grown from any part by shared surface or volume, every object is one body."""
-    for model in objects_of("random") + objects_of("different") + objects_of("dev"):
+    made = practice_objects(80, split=ASSORTED)
+    for model in objects_of("random") + objects_of("different") + objects_of("dev") + made:
         hulls = [ConvexHull(corners(part)) for part in model.parts]
         joined, todo = {0}, [0]
         while todo:
@@ -68,6 +72,17 @@ def test_parts_of_an_object_touch():
         assert len(joined) == len(hulls), model.name
 
 
+def test_assorted_objects_are_solid_and_of_a_size_to_grasp():
+    made = practice_objects(80, split=ASSORTED)
+    assert len(KINDS) == 8 and max(len(model.parts) for model in made) <= 30
+    for model in made:
+        assert all(width(part) >= THINNEST for part in model.parts), model.name
+        sides = extent(model)
+        assert EXTENT[0] <= sides.max() <= EXTENT[1] and sides.min() >= THICKNESS, model.name
+        low = np.concatenate([corners(part) for part in model.parts])[:, 2].min()
+        assert low == pytest.approx(0, abs=1e-9), model.name
+
+
 def overlap(a: ConvexHull, b: ConvexHull, skin: float = 1e-3) -> bool:
     """Whether two convex bodies come within about `skin` [m]: no axis of a few parts them."""
     axes = np.concatenate([a.equations[:, :3], b.equations[:, :3]])
@@ -77,20 +92,24 @@ def overlap(a: ConvexHull, b: ConvexHull, skin: float = 1e-3) -> bool:
 
 
 def test_objects_that_weights_were_trained_on_stay_as_they_were():
-    numbers = [
-        (part.size or tuple(part.vertices.ravel())) + part.position + part.xyzw
-        for name in class_names()
-        for index in range(3)
-        for part in make_object(name, index).parts
-    ]
-    flat = np.concatenate([np.array(n) for n in numbers])
-    weights = np.cos(np.arange(len(flat)))
-    assert (len(flat), flat.sum(), flat @ weights) == pytest.approx((NUMBERS, SUM, WEIGHTED), rel=1e-12)
+    trained_on = [make_object(name, index) for name in class_names() for index in range(3)]
+    assert checksum(trained_on) == pytest.approx((NUMBERS, SUM, WEIGHTED), rel=1e-12)
+    assert checksum(practice_objects(24, split=ASSORTED)) == pytest.approx(ASSORTED_SUMS, rel=1e-9)
     assert make_object("mug", 1).rgb == pytest.approx(RGB)
 
 
+def checksum(models: Iterable[ObjectModel]) -> tuple[int, float, float]:
+    numbers = [
+        (part.size or tuple(part.vertices.ravel())) + part.position + part.xyzw
+        for model in models
+        for part in model.parts
+    ]
+    flat = np.concatenate([np.array(n) for n in numbers])
+    return len(flat), flat.sum(), flat @ np.cos(np.arange(len(flat)))
+
+
 def test_an_object_is_a_function_of_its_name():
-    for name in ("mug_3", "lamp_0", "random_17"):
+    for name in ("mug_3", "lamp_0", "random_17", "assorted_17"):
         first, cached = find_object(name), find_object(name)
         assert first is cached and first.name == name
         make_object.cache_clear()
