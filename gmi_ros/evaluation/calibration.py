@@ -1,9 +1,8 @@
 """An evaluator's probabilities made true of the grasps that are chosen from: `python -m gmi_ros.evaluation.calibration`.
 
 It learned from candidates and policies of the past, on objects that are easier to tell; of what its own policy offers it
-is too sure, of the best of a doubtful frame most of all. Grasps of free views are tried, half of them of `dev` and half of
-assorted objects that nothing learned from, since most of what a user has is of no class that was trained on; a
-`Calibration` is fitted to how they ended. What the grasps are ranked by does not change.
+is too sure, of the best of a doubtful frame most of all. Grasps of free views of `dev` are tried, and a `Calibration` is
+fitted to how they ended. What the grasps are ranked by does not change.
 """
 
 import argparse
@@ -24,19 +23,9 @@ from gmi_ros.evaluation.ranking import Judged, judge_views, summary
 from gmi_ros.learning import checkpoint
 from gmi_ros.learning.calibration import Calibration, logits
 from gmi_ros.learning.config import EVALUATOR
-from gmi_ros.sim.objects import ASSORTED, ObjectModel
-from gmi_ros.sim.splits import objects_of, practice_objects
+from gmi_ros.sim.splits import objects_of
 
 SPLIT = "dev"  # choices are made on these objects
-_FIRST = 1_000_000  # of the assorted objects: own trials practise on earlier ones
-
-
-def objects_for(views: int) -> tuple[ObjectModel, ...]:
-    """Those of `dev` and as many assorted ones, in turn, the latter new each time until all views have their object."""
-    dev = objects_of(SPLIT)
-    rounds = -(-views // (2 * len(dev)))
-    new = practice_objects(rounds * len(dev), _FIRST, ASSORTED)
-    return tuple(model for i in range(rounds) for k in range(len(dev)) for model in (dev[k], new[i * len(dev) + k]))
 
 
 def fitted(judged: Sequence[Judged]) -> Calibration:
@@ -85,7 +74,7 @@ def calibrate(folder: Path, judged: Sequence[Judged], out: Path) -> dict:
         ranked = summary(views)
         told[name] = {key: ranked[key] for key in ("ece", "ece_best", "auc")}
     line = (
-        f"\nCalibrated on {told['grasps']} filtered grasps of {len(judged)} free views, of `{SPLIT}` and assorted objects: logits times "
+        f"\nCalibrated on {told['grasps']} filtered grasps of {len(judged)} free views of `{SPLIT}`: logits times "
         f"{whole.slope:.3f}, plus {whole.shared:.3f} times the frame's mean logit, {whole.offset:+.3f}.\n"
     )
     checkpoint.save(out, network, {**metrics, "calibrated": told}, card + line, whole)
@@ -103,10 +92,10 @@ def _told_before(folder: Path) -> tuple[dict, str]:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Calibrate a model's evaluator on grasps of `dev` and of assorted objects."""
+    """Calibrate a model's evaluator on grasps of `dev`."""
     parser = argparse.ArgumentParser(prog="python -m gmi_ros.evaluation.calibration", description=main.__doc__)
     parser.add_argument("--model", type=Path, default=resource(SHIPPED), metavar="DIR", help="default: the shipped one")
-    parser.add_argument("--instances", type=int, default=420, metavar="N", help="free views (default: 420)")
+    parser.add_argument("--instances", type=int, default=300, metavar="N", help="free views (default: 300)")
     parser.add_argument("--tried", type=int, default=16, metavar="N", help="grasps of each view (default: 16)")
     parser.add_argument("--seed", type=int, default=77, help="of views and samples (default: 77)")
     parser.add_argument("--workers", type=int, default=2, metavar="W", help="processes (default: 2)")
@@ -116,8 +105,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.error("--instances, --tried and --workers must be at least 1")
     try:
         checkpoint.load_evaluator(args.model / EVALUATOR)
-        objects = objects_for(args.instances)
-        views = judge_views(args.model, objects, args.instances, args.tried, 64, args.seed, args.workers)
+        views = judge_views(args.model, objects_of(SPLIT), args.instances, args.tried, 64, args.seed, args.workers)
         judged = [v for v in tqdm(views, "views", args.instances, dynamic_ncols=True) if v is not None]
         told = calibrate(args.model, judged, args.out)
     except GmiError as error:

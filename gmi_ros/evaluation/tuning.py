@@ -115,7 +115,7 @@ def fine_tune(
         ends = [
             checkpoint.load_network(f, (EVALUATOR,))[0].eval() for f in (wanted.folder / EVALUATOR, out / EVALUATOR)
         ]
-        found[EVALUATOR] = {"new": _judged(ends, rest), "old": _judged(ends, check)}
+        found[EVALUATOR] = {"new": _judged(ends, rest, progress), "old": _judged(ends, check, progress)}
     if GENERATOR in networks:
         new, rest = (load(load_grasp_data, wanted.experience, keep=kept) for kept in _sides(held_out))
         old = load(load_grasp_data, wanted.replay, most_images=wanted.replayed, within=_WITHIN)
@@ -164,8 +164,8 @@ def _copy(folder: Path, out: Path, name: str) -> None:
         write_together(target, {f: (source / f).read_bytes() for f in FILES if (source / f).is_file()})
 
 
-def _judged(ends: list, data: JudgedData) -> dict:
-    told = [probabilities(network, data)[:, HELD] for network in ends]
+def _judged(ends: list, data: JudgedData, progress: bool) -> dict:
+    told = [probabilities(network, data, progress)[:, HELD] for network in ends]
     before, after = (judged_summary(p, data.held) for p in told)
     return {"before": before, "after": after} | _change(*(losses(p, data.held) for p in told), data.object_id)
 

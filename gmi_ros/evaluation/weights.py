@@ -56,7 +56,7 @@ def restore(folder: Path, number: int = 0) -> dict:
         As `install`.
 
     Raises:
-        GmiError: BAD_REQUEST where there are none, or none of this number; as `install`.
+        GmiError: BAD_REQUEST where there are none, none of this number, or they are at work already; as `install`.
     """
     there = kept(folder)
     chosen = there[-1:] if number == 0 else [k for k in there if k.number == number]
@@ -64,7 +64,11 @@ def restore(folder: Path, number: int = 0) -> dict:
         numbers = ", ".join(str(k.number) for k in there) or "none"
         told = f"{folder} keeps no previous weights" + (f" number {number}; valid are {numbers}" if number else "")
         raise GmiError(ErrorCode.BAD_REQUEST, told)
-    return _exchange(chosen[0].folder, folder, checkpoint.load(chosen[0].folder).hash)
+    hash_new = checkpoint.load(chosen[0].folder).hash
+    if hash_new == checkpoint.load(folder).hash:
+        told = f"the weights {hash_new}, number {chosen[0].number} of those kept, are at work in {folder} already"
+        raise GmiError(ErrorCode.BAD_REQUEST, told)
+    return _exchange(chosen[0].folder, folder, hash_new)
 
 
 def kept(folder: Path) -> list[Kept]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.learning import checkpoint
@@ -56,7 +57,7 @@ def tune_evaluator(
     """
     network, digest = checkpoint.load_network(Path(folder), (EVALUATOR,))
     mixed = (_told_twice(new), old, _told_twice(held_out), check)
-    data = tuple(with_answers(trials, network) for trials in mixed)
+    data = tuple(with_answers(trials, network, progress) for trials in mixed)
     network = widened(network, steady, planned)
     config = replace(config, model=EVALUATOR, network=network.config)
     with team() as members:
@@ -65,12 +66,13 @@ def tune_evaluator(
         return run.train(resume)
 
 
-def probabilities(network: EvaluatorNetwork, data: JudgedData) -> np.ndarray:
+def probabilities(network: EvaluatorNetwork, data: JudgedData, progress: bool = False) -> np.ndarray:
     """(n, k) of each trial, in the order of spec.JUDGEMENTS, by a network in evaluation mode."""
     device = next(network.parameters()).device
     told = np.empty((len(data), network.n_answers))
     with torch.inference_mode():
-        for rows in by_image(data.image_index, len(data.rgb)):
+        images = by_image(data.image_index, len(data.rgb))
+        for rows in tqdm(images, "judging", leave=False, disable=not progress, dynamic_ncols=True):
             for start in range(0, len(rows), _CHUNK):
                 some = rows[start : start + _CHUNK]
                 *seen, _ = tensors(data, data.image_index[some[:1]], some[None], device)
@@ -78,9 +80,9 @@ def probabilities(network: EvaluatorNetwork, data: JudgedData) -> np.ndarray:
     return told
 
 
-def with_answers(data: JudgedData, network: EvaluatorNetwork) -> JudgedData:
+def with_answers(data: JudgedData, network: EvaluatorNetwork, progress: bool = False) -> JudgedData:
     """The same trials; what was not tried of them (errors of the wrist, closing without support) is what the network says."""
-    told = probabilities(network.eval(), data).astype(np.float32)
+    told = probabilities(network.eval(), data, progress).astype(np.float32)
     answers = {"share": SHARE, "steady": STEADY}
     filled = {
         name: np.where(np.isnan(had := getattr(data, name)), told[:, answer], had)
@@ -173,7 +175,7 @@ class _Tuning(Run):
         return torch.tensor([share * means[0] + (1 - share) * means[1], 0.0], dtype=torch.float64)
 
     def _loss(self, data: JudgedData) -> float:
-        told = np.clip(probabilities(self.state.network, data), 1e-7, 1 - 1e-7)
+        told = np.clip(probabilities(self.state.network, data, self.progress), 1e-7, 1 - 1e-7)
         judged = data.judgements[:, : told.shape[1]]
         return float(np.nanmean(-(judged * np.log(told) + (1 - judged) * np.log(1 - told))))
 

@@ -22,7 +22,11 @@ def main() -> None:
 def start(module: str) -> None:
     """Run a node in this process, by its module below gmi_ros.ros: what an executable does first."""
     _keep_one_arena()
-    importlib.import_module(f"gmi_ros.ros.{module}").main()
+    try:
+        node = importlib.import_module(f"gmi_ros.ros.{module}")
+    except KeyboardInterrupt:  # torch takes seconds to load
+        sys.exit(0)  # as a node that runs ends at Ctrl-C
+    node.main()
 
 
 def _end_with_parent() -> None:

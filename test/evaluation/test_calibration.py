@@ -9,12 +9,11 @@ from scipy.special import expit
 
 from gmi_ros.core.errors import GmiError
 from gmi_ros.core.resources import SHIPPED, resource
-from gmi_ros.evaluation.calibration import calibrate, fitted, main, objects_for
+from gmi_ros.evaluation.calibration import calibrate, fitted, main
 from gmi_ros.evaluation.ranking import Judged
 from gmi_ros.learning import checkpoint
 from gmi_ros.learning.calibration import Calibration, logits
 from gmi_ros.learning.config import EVALUATOR
-from gmi_ros.sim.splits import objects_of
 
 
 def views_of(truth, n, seed, grasps=16):
@@ -33,13 +32,6 @@ def test_what_was_put_in_comes_out():
         assert (found.slope, found.shared, found.offset) == pytest.approx(
             (truth.slope, truth.shared, truth.offset), abs=0.04
         )
-
-
-def test_half_of_the_objects_are_of_no_class_and_new():
-    objects = objects_for(100)
-    assert len(objects) >= 100 and {o.name for o in objects[::2]} == {o.name for o in objects_of("dev")}
-    new = objects[1::2]
-    assert {o.class_name for o in new} == {"assorted"} and len({o.name for o in new}) == len(new)
 
 
 def test_what_cannot_be_fitted_is_said():

@@ -140,6 +140,9 @@ def test_new_weights_take_the_place_of_the_old_which_can_be_put_back(tuned, at_w
     assert not (at_work / COMPARISON).exists()  # it was about the others
     assert restore(at_work, 2)["installed"] == found["to_hash"]  # and that undone
     assert (at_work / COMPARISON).read_bytes() == (out / COMPARISON).read_bytes()
+    with pytest.raises(GmiError, match=f"{found['to_hash']}, number 2 of those kept, are at work in .* already"):
+        restore(at_work, 2)
+    assert [k.number for k in kept(at_work)] == [1, 2, 3]
     with pytest.raises(GmiError, match="number 9; valid are 1, 2, 3"):
         restore(at_work, 9)
 

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from gmi_ros.ros import start_node
+
 MANY_THREADS = """
 import ctypes, sys, threading
 from gmi_ros.ros import start_node
@@ -34,3 +36,13 @@ def test_all_threads_take_memory_from_one_pool():
 
     assert pools("several") > 1
     assert pools("one") == 1
+
+
+def test_ctrl_c_while_a_node_is_imported_ends_it_without_a_word(monkeypatch, capsys):
+    def interrupted(name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(start_node.importlib, "import_module", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        start_node.start("grasp_synthesizer")
+    assert ended.value.code == 0 and capsys.readouterr() == ("", "")
