@@ -87,8 +87,9 @@ def kill_at_a_random_moment(work, path, rng, first=0):
         process.wait(timeout=rng.uniform(0, 0.02))
     except subprocess.TimeoutExpired:
         process.kill()
-    rest, _ = process.communicate(timeout=PATIENCE)
-    text = "".join(lines) + rest
+    process.wait(timeout=PATIENCE)
+    with process.stdout:  # not communicate(): that loses what readline() has read ahead
+        text = "".join(lines) + process.stdout.read()
     return text[: text.rfind("\n") + 1].splitlines()
 
 
