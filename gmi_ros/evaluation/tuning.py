@@ -28,12 +28,7 @@ from gmi_ros.sim.objects import ObjectModel
 
 GENERATOR = "generator"
 NETWORKS = (EVALUATOR, GENERATOR)
-REPLAY = (  # own trials too: they are like what is asked of the weights
-    "data/own/own_1104.db.zst",
-    "data/train.db.zst",
-    "data/composites/random_500.db.zst",
-    "data/composites/random_1000.db.zst",
-)
+REPLAY = ("data/train.db.zst", "data/composites/random_500.db.zst", "data/composites/random_1000.db.zst")
 CHECK = ("data/dev.db.zst",)  # old records that no weights were trained on
 TOLERANCE = {EVALUATOR: 0.01, GENERATOR: 0.3}  # most that the loss on old data may rise [nats a trial, a grasp]
 _FEWEST_OBJECTS = 5  # from which on objects are held out, and not images
