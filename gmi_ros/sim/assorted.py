@@ -10,11 +10,11 @@ import numpy as np
 from scipy.optimize import linprog
 from scipy.spatial import ConvexHull
 
-from gmi_ros.sim.shapes import Part, corners, moved, parts_of
+from gmi_ros.sim.composites import drawn
+from gmi_ros.sim.shapes import Part, corners, parts_of
 
 EXTENT = (0.05, 0.22)  # of the longest side of an object's box [m]
 THICKNESS = 0.012  # of the shortest, at least [m]
-_MAX_TRIES = 1000
 
 Draw = np.random.Generator
 Entries = list[dict]  # of `shapes.parts_of`
@@ -24,15 +24,12 @@ def assorted(number: int) -> tuple[tuple[Part, ...], tuple[float, float, float]]
     """Parts and colour (rgb in [0, 1]) of object `number`, the same each time; it stands on z = 0."""
     rng = np.random.default_rng([number, *b"assorted"])
     make = _KINDS[number % len(_KINDS)]
-    for _ in range(_MAX_TRIES):
-        parts = [part for entry in make(rng) for part in parts_of(entry)]
-        points = np.concatenate([corners(part) for part in parts])
-        extent = np.ptp(points, axis=0)
-        if EXTENT[0] <= extent.max() <= EXTENT[1] and extent.min() >= THICKNESS and _one_body(parts):
-            break
-    low, high = points.min(axis=0), points.max(axis=0)
-    shift = np.append(-(low + high)[:2] / 2, -low[2])
-    return tuple(moved(part, shift) for part in parts), tuple(rng.uniform(0.15, 0.95, 3).tolist())
+
+    def fits(parts: list[Part], extent: np.ndarray) -> bool:
+        right = EXTENT[0] <= extent.max() <= EXTENT[1] and extent.min() >= THICKNESS
+        return bool(right) and _one_body(parts)
+
+    return drawn(rng, lambda: [part for entry in make(rng) for part in parts_of(entry)], fits)
 
 
 def _one_body(parts: list[Part]) -> bool:

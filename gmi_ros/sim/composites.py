@@ -1,8 +1,11 @@
 """Objects without a class: a few random convex pieces grown into one body, as many as there are numbers."""
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.sim.shapes import Part, corners, moved, parts_of
 
 PIECES = (2, 6)  # fewest and most
@@ -14,12 +17,27 @@ _MAX_TRIES = 1000
 def composite(number: int) -> tuple[tuple[Part, ...], tuple[float, float, float]]:
     """Parts and colour (rgb in [0, 1]) of composite `number`, the same each time; it stands on z = 0."""
     rng = np.random.default_rng([number, *b"random"])
+    return drawn(rng, lambda: _grow(rng), lambda parts, extent: EXTENT[0] <= extent.min() and extent.max() <= EXTENT[1])
+
+
+def drawn(
+    rng: np.random.Generator, draw: Callable[[], list[Part]], fits: Callable[[list[Part], np.ndarray], bool]
+) -> tuple[tuple[Part, ...], tuple[float, float, float]]:
+    """Parts of the first draw that fits, standing on z = 0 about the origin, and a colour (rgb in [0, 1]).
+
+    Args:
+        fits: of the parts and the sides (3,) [m] of their box.
+
+    Raises:
+        GmiError: INTERNAL where none of many does.
+    """
     for _ in range(_MAX_TRIES):
-        parts = _grow(rng)
+        parts = draw()
         points = np.concatenate([corners(part) for part in parts])
-        extent = np.ptp(points, axis=0)
-        if EXTENT[0] <= extent.min() and extent.max() <= EXTENT[1]:
+        if fits(parts, np.ptp(points, axis=0)):
             break
+    else:
+        raise GmiError(ErrorCode.INTERNAL, f"none of {_MAX_TRIES} objects drawn is of a size to grasp")
     low, high = points.min(axis=0), points.max(axis=0)
     shift = np.append(-(low + high)[:2] / 2, -low[2])
     return tuple(moved(part, shift) for part in parts), tuple(rng.uniform(0.15, 0.95, 3).tolist())

@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.sim import objects
 from gmi_ros.sim.assorted import EXTENT, KINDS, THICKNESS
+from gmi_ros.sim.composites import drawn
 from gmi_ros.sim.objects import ASSORTED, FILES, ObjectModel, class_names, find_object, make_object
 from gmi_ros.sim.shapes import THINNEST, Part, corners, parts_of, width
 from gmi_ros.sim.similarity import chamfer, distance, nearest, normalised_points, surface_points
@@ -81,6 +82,13 @@ def test_assorted_objects_are_solid_and_of_a_size_to_grasp():
         assert EXTENT[0] <= sides.max() <= EXTENT[1] and sides.min() >= THICKNESS, model.name
         low = np.concatenate([corners(part) for part in model.parts])[:, 2].min()
         assert low == pytest.approx(0, abs=1e-9), model.name
+
+
+def test_when_nothing_that_is_drawn_fits_it_is_said():
+    rng, parts = np.random.default_rng(1), list(make_object("can", 0).parts)
+    assert drawn(rng, lambda: parts, lambda parts, sides: True)
+    with pytest.raises(GmiError, match="none of 1000 objects drawn"):
+        drawn(rng, lambda: parts, lambda parts, sides: False)
 
 
 def overlap(a: ConvexHull, b: ConvexHull, skin: float = 1e-3) -> bool:
