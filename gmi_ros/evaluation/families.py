@@ -20,8 +20,7 @@ from gmi_ros.core.resources import SHIPPED, resource
 from gmi_ros.evaluation.intervals import by_object
 from gmi_ros.evaluation.models import set_threads
 from gmi_ros.evaluation.picks import compare, record_picks
-from gmi_ros.evaluation.tuning import CHECK, REPLAY, Tuning, fine_tune
-from gmi_ros.learning.config import EVALUATOR
+from gmi_ros.evaluation.tuning import CHECK, NETWORKS, REPLAY, Tuning, fine_tune
 from gmi_ros.learning.files import write_together
 from gmi_ros.sim.objects import ObjectModel, make_object
 from gmi_ros.sim.splits import TEST_SPLITS, objects_of
@@ -52,7 +51,7 @@ class Wanted:
     picks: int = 300
     instances: int = 500
     old: int = 1000
-    networks: tuple[str, ...] = (EVALUATOR,)
+    networks: tuple[str, ...] = NETWORKS
     replayed: int = Tuning.replayed
 
     def __post_init__(self):
@@ -190,7 +189,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--old", type=int, default=usual.old, metavar="N", help="of the test sets, for each seed (default: %(default)s)"
     )
-    parser.add_argument("--networks", nargs="+", default=usual.networks, choices=("evaluator", "generator"))
+    parser.add_argument("--networks", nargs="+", default=usual.networks, choices=NETWORKS)
     parser.add_argument(
         "--replayed", type=int, default=usual.replayed, metavar="N", help="images (default: %(default)s)"
     )

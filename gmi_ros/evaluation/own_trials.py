@@ -47,8 +47,8 @@ class OwnTrials:
 
     seed: of views, samples and errors. samples: drawn from the network. tried: of those that pass the filters, half of
     them the best, the others at random. repeats: trials of each with an error of the wrist. noise: see every second view
-    with a Kinect's noise. pinned: hold the object while the hand closes. first: the number of the first of the
-    objects to practise with.
+    with a Kinect's noise. pinned: hold the object while the hand closes. turn: see how far closing turns it. first: the
+    number of the first of the objects to practise with.
     """
 
     seed: int = 1
@@ -57,6 +57,7 @@ class OwnTrials:
     repeats: int = 5
     noise: bool = True
     pinned: bool = True
+    turn: bool = True
     first: int = 0
 
     def __post_init__(self):
@@ -133,6 +134,7 @@ def try_grasp(
     for error in _errors(wanted.repeats, rng):
         cell.reset(instance.world_from_object)
         held.append(run(cell, _displaced(plan, *error), wanted.pinned).success)
+    turn = closing_turn(instance.object_model, load_hand(), instance.world_from_object, plan) if wanted.turn else None
     first = _first_seed(wanted.seed, instance.number)
     view = View(instance.camera, synthesis.object_frame)
     record = TrialRecord(
@@ -144,7 +146,7 @@ def try_grasp(
         contacts_predicted=grasp.contacts,
         normals_predicted=grasp.normals,
         hold_share=float(np.mean(held)) if held else None,
-        closing_turn=closing_turn(instance.object_model, load_hand(), instance.world_from_object, plan),
+        closing_turn=turn,
         seed=synthesis.seed,
         model_hash=synthesis.model_hash,
     )

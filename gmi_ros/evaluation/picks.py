@@ -78,7 +78,7 @@ def record_picks(
 def _record(
     folder: Path, split: str, objects: Sequence[ObjectModel], seed: int, numbers: list[int]
 ) -> list[Episode | None]:
-    wanted, found = OwnTrials(seed=seed, repeats=0), []
+    wanted, found = OwnTrials(seed=seed, repeats=0, turn=False), []
     for number in numbers:
         instance = free_instance(objects, number, seed)
         try:

@@ -28,7 +28,12 @@ from gmi_ros.sim.objects import ObjectModel
 
 GENERATOR = "generator"
 NETWORKS = (EVALUATOR, GENERATOR)
-REPLAY = ("data/train.db.zst", "data/composites/random_500.db.zst", "data/composites/random_1000.db.zst")
+REPLAY = (
+    "data/own/own_1104.db.zst",
+    "data/train.db.zst",
+    "data/composites/random_500.db.zst",
+    "data/composites/random_1000.db.zst",
+)
 CHECK = ("data/dev.db.zst",)  # old records that no weights were trained on
 TOLERANCE = {EVALUATOR: 0.01, GENERATOR: 0.3}  # most that the loss on old data may rise [nats a trial, a grasp]
 _FEWEST_OBJECTS = 5  # from which on objects are held out, and not images
@@ -121,7 +126,17 @@ def fine_tune(
         old = load(load_grasp_data, wanted.replay, most_images=wanted.replayed, within=_WITHIN)
         check = load(load_grasp_data, wanted.check, most_images=wanted.replayed)
         tune_generator(
-            wanted.generator, wanted.mixture, wanted.folder, new, old, rest, check, pairs[GENERATOR], resume, progress
+            wanted.generator,
+            wanted.mixture,
+            wanted.folder,
+            new,
+            old,
+            rest,
+            check,
+            pairs[GENERATOR],
+            resume,
+            progress,
+            _tried(wanted, held_out, load),
         )
         found["records"] |= {"successes": len(new), "successes_held_out": len(rest)}
         ends = [checkpoint.load_network(f)[0].eval() for f in (wanted.folder, out)]
@@ -155,6 +170,17 @@ def _sides(held_out: frozenset[str]) -> tuple[Callable[[Episode], bool], Callabl
         return episode.object_name in held_out or episode.observation_id in held_out
 
     return lambda episode: not out(episode), out
+
+
+def _tried(wanted: Tuning, held_out: frozenset[str], load: Callable) -> tuple[JudgedData, JudgedData] | None:
+    """Successes and failures to learn from and held out; None where no grasp was executed as it was sampled."""
+    try:
+        learned, rest = (load(load_judged, wanted.experience, keep=kept) for kept in _sides(held_out))
+    except GmiError as error:
+        if error.code != ErrorCode.BAD_REQUEST:
+            raise
+        return None
+    return learned, rest
 
 
 def _copy(folder: Path, out: Path, name: str) -> None:

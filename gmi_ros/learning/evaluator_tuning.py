@@ -1,8 +1,8 @@
 """Going on with a trained evaluator on new records, without forgetting what it learned from the old.
 
-Every minibatch has a stated part of new records; the others are replayed (Robins 1995). What was not tried of a record, as
-repetitions with errors of the wrist, has for its target what the network said of it before (Li and Hoiem 2016). A robot's
-wrist has its errors each time: what became of a new record counts for the first two answers.
+Every minibatch has a stated part of new records; the others are replayed (Robins 1995). What was not tried of an old one, as
+repetitions with errors of the wrist, has for its target what the network said of it before (Li and Hoiem 2016). What became
+of a new record counts for all answers: a robot's wrist has its errors each time, and all of them are what grasps are ranked by.
 """
 
 import hashlib
@@ -56,7 +56,7 @@ def tune_evaluator(
         GmiError: as `training.train`; WEIGHTS_MISSING or WEIGHTS_DAMAGED for the folder.
     """
     network, digest = checkpoint.load_network(Path(folder), (EVALUATOR,))
-    mixed = (_told_twice(new), old, _told_twice(held_out), check)
+    mixed = (_counted_for_all(new), old, _counted_for_all(held_out), check)
     data = tuple(with_answers(trials, network, progress) for trials in mixed)
     network = widened(network, steady, planned)
     config = replace(config, model=EVALUATOR, network=network.config)
@@ -92,8 +92,10 @@ def with_answers(data: JudgedData, network: EvaluatorNetwork, progress: bool = F
     return replace(data, **filled)
 
 
-def _told_twice(data: JudgedData) -> JudgedData:
-    return replace(data, share=np.where(np.isnan(data.share), data.held, data.share).astype(np.float32))
+def _counted_for_all(data: JudgedData) -> JudgedData:
+    """New records: what they were not tried for, errors of the wrist or closing without support, ended as they did."""
+    told = {name: getattr(data, name) for name in ("share", "steady")}
+    return replace(data, **{n: np.where(np.isnan(t), data.held, t).astype(np.float32) for n, t in told.items()})
 
 
 def losses(probability: np.ndarray, held: np.ndarray) -> np.ndarray:

@@ -18,6 +18,7 @@ from gmi_ros.learning.devices import device_named
 from gmi_ros.learning.files import write_together
 from gmi_ros.learning.layers import VisualFeatures
 from gmi_ros.learning.parallel import Team
+from gmi_ros.learning.spatial import SpatialFeatures
 from gmi_ros.learning.training_state import TrainingState, load_state, save_state
 
 LOG = "log.csv"
@@ -178,9 +179,9 @@ def _wants_bfloat16(precision: str, device: torch.device) -> bool:
 
 
 def multiply_in_bfloat16(network: nn.Module, wanted: bool) -> None:
-    """In the convolutions of the paper's networks."""
+    """In the convolutions over the image."""
     for module in network.modules():
-        if isinstance(module, VisualFeatures):
+        if isinstance(module, (VisualFeatures, SpatialFeatures)):
             module.bfloat16 = wanted
 
 

@@ -38,8 +38,16 @@ class SpatialFeatures(nn.Module):
         line = torch.linspace(1, -1, IMAGE_SIZE)
         place = torch.stack([line.expand(IMAGE_SIZE, -1), line[:, None].expand(-1, IMAGE_SIZE)])
         self.register_buffer("place", place[None], persistent=False)
+        self.bfloat16 = False  # as VisualFeatures
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        if not self.bfloat16:
+            return self._look(image)
+        with torch.autocast(image.device.type, torch.bfloat16):
+            local, whole = self._look(image)
+        return local.float(), whole.float()
+
+    def _look(self, image: Tensor) -> tuple[Tensor, Tensor]:
         x, seen = torch.cat([image, self.place.expand(len(image), -1, -1, -1)], dim=1), []
         for layer in self.down:
             x = layer(x)

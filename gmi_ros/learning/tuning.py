@@ -11,7 +11,7 @@ EVALUATOR_TUNING = TrainingConfig(
     mirrored=0.5, validation_fraction=0.2, precision="float32",
 )  # fmt: skip
 GENERATOR_TUNING = TrainingConfig(
-    model="mixture", learning_rate=2e-4, cooldown=1.0, batch_size=64, grasps_per_image=1, max_epochs=8, patience=8,
+    model="mixture", learning_rate=4e-4, cooldown=1.0, batch_size=64, grasps_per_image=1, max_epochs=8, patience=8,
     mirrored=0.5, shifted=0.005, turned=0.1, validation_fraction=0.2,
 )  # fmt: skip
 

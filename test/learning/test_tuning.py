@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.learning import checkpoint
@@ -12,8 +13,15 @@ from gmi_ros.learning.calibration import Calibration
 from gmi_ros.learning.config import EVALUATOR, TrainingConfig
 from gmi_ros.learning.evaluator import widened
 from gmi_ros.learning.evaluator_training import train_evaluator
-from gmi_ros.learning.evaluator_tuning import judged_summary, losses, probabilities, tune_evaluator, with_answers
-from gmi_ros.learning.generator_tuning import tune_generator
+from gmi_ros.learning.evaluator_tuning import (
+    _counted_for_all,
+    judged_summary,
+    losses,
+    probabilities,
+    tune_evaluator,
+    with_answers,
+)
+from gmi_ros.learning.generator_tuning import contrast, tune_generator
 from gmi_ros.learning.run import learning_rate
 from gmi_ros.learning.spec import HELD, SHARE, STEADY
 from gmi_ros.learning.training import train
@@ -149,6 +157,64 @@ def test_the_generator_learns_new_grasps_and_keeps_the_old(tmp_path):
     assert (before.normaliser.grasp_mean == after.normaliser.grasp_mean).all()
     lines = (tmp_path / "after" / "log.csv").read_text().splitlines()[1:]
     assert float(lines[-1].split(",")[3]) < float(lines[0].split(",")[3])
+
+
+def gap(before, after, data):
+    """By how many nats grasps that held became likelier than such as failed, from one network to the other."""
+    planned = np.isfinite(data.planned).all(axis=(1, 2))
+    images = torch.from_numpy(data.images(data.image_index[planned])).permute(0, 3, 1, 2)
+    grasps = data.planned[planned]
+    grasps = torch.from_numpy(np.concatenate([grasps[..., :3].reshape(-1, 9), grasps[..., 3:].reshape(-1, 9)], axis=1))
+    told = []
+    for network in (before, after):
+        bound = network.eval()(images).elbo(grasps, torch.Generator().manual_seed(0))
+        told.append((bound.reconstruction - bound.kl).detach().numpy())
+    held = data.held[planned]
+    return (told[1] - told[0])[held].mean() - (told[1] - told[0])[~held].mean()
+
+
+def test_failures_make_grasps_like_them_less_likely(tmp_path):
+    old, new = toy_data(seed=1), toy_data(seed=2)
+    config = TrainingConfig(model="cvae", network=TINY_GENERATOR, batch_size=16, max_epochs=1, device="cpu")
+    train(config, old, tmp_path / "before", progress=False)
+    tuning = replace(config, learning_rate=1e-2, max_epochs=8, patience=8)
+    tried = {"successes alone": None, "failures too": (toy_trials(40), toy_trials(12, seed=6))}
+    found = {}
+    for name, trials in tried.items():
+        out = tmp_path / name
+        tune_generator(tuning, MIXTURE, tmp_path / "before", new, old, new, old, out, progress=False, tried=trials)
+        ends = [checkpoint.load_network(folder)[0] for folder in (tmp_path / "before", out)]
+        found[name] = gap(*ends, toy_trials(20, seed=9))
+    assert found["failures too"] > found["successes alone"] + 0.3
+
+
+def test_trials_without_a_planned_grasp_change_nothing(tmp_path):
+    old, trials = toy_data(seed=1), toy_trials(10)
+    unplanned = replace(trials, planned=np.full_like(trials.planned, np.nan))
+    config = TrainingConfig(model="cvae", network=TINY_GENERATOR, batch_size=16, max_epochs=1, device="cpu")
+    train(config, old, tmp_path / "before", progress=False)
+    for name, tried in (("a", None), ("b", (unplanned, unplanned))):
+        sides = (old, old, old, old, tmp_path / name)
+        tune_generator(config, Mixture(batches=2), tmp_path / "before", *sides, progress=False, tried=tried)
+    assert (tmp_path / "a" / checkpoint.WEIGHTS).read_bytes() == (tmp_path / "b" / checkpoint.WEIGHTS).read_bytes()
+
+
+def test_of_nothing_that_changed_nothing_is_told():
+    held = torch.tensor([1.0, 0.0, 1.0])
+    assert contrast(torch.zeros(3), held).item() == pytest.approx(np.log(2))
+    likelier = torch.zeros(3, requires_grad=True)
+    contrast(likelier, held).backward()
+    assert (torch.sign(-likelier.grad) == 2 * held - 1).all()
+
+
+def test_a_record_counts_for_all_answers_unless_it_was_tried_for_them():
+    trials = toy_trials(10)
+    counted = _counted_for_all(trials)
+    for name in ("share", "steady"):
+        had, got = getattr(trials, name), getattr(counted, name)
+        known = np.isfinite(had)
+        assert 0 < known.sum() < len(trials) and (got[known] == had[known]).all()
+        assert (got[~known] == trials.held[~known]).all()
 
 
 @pytest.mark.parametrize(("n", "share", "new"), [(10, 0.3, 3), (10, 0.05, 1), (2, 0.95, 1), (64, 0.5, 32)])
