@@ -105,6 +105,11 @@ def run(args: argparse.Namespace) -> Report:
     lines = [
         f"{records} (by {found['records']['held_out_by']}); {100 * found['share']:g} % of a minibatch is new",
         table(found),
+        *(
+            f"of the way to the new {name} {100 * found[name]['part']:g} % was gone: all of it forgot too much"
+            for name in _NETWORKS
+            if found.get(name, {}).get("part", 1) < 1
+        ),
         f"weights {found['to_hash']} from {found['from_hash']} in {args.out}; {told}",
     ]
     return Report(found, "\n".join(lines))

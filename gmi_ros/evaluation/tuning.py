@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +17,14 @@ from gmi_ros.evaluation.weights import COMPARISON, FILES
 from gmi_ros.experience.episode import Episode
 from gmi_ros.experience.store import Store
 from gmi_ros.learning import checkpoint
-from gmi_ros.learning.config import EVALUATOR, TrainingConfig
+from gmi_ros.learning.config import EVALUATOR, MODELS, TrainingConfig
 from gmi_ros.learning.dataset import GraspData
 from gmi_ros.learning.evaluator_tuning import judged_summary, losses, probabilities, tune_evaluator
 from gmi_ros.learning.files import write_together
 from gmi_ros.learning.generator_tuning import tune_generator
 from gmi_ros.learning.judged import JudgedData
 from gmi_ros.learning.spec import HELD
-from gmi_ros.learning.tuning import EVALUATOR_TUNING, GENERATOR_TUNING, Mixture
+from gmi_ros.learning.tuning import EVALUATOR_TUNING, GENERATOR_TUNING, Mixture, between
 from gmi_ros.sim.objects import ObjectModel
 
 GENERATOR = "generator"
@@ -36,6 +37,7 @@ REPLAY = (
 )
 CHECK = ("data/dev.db.zst",)  # old records that no weights were trained on
 TOLERANCE = {EVALUATOR: 0.01, GENERATOR: 0.3}  # most that the loss on old data may rise [nats a trial, a grasp]
+PARTS = (1.0, 0.75, 0.5, 0.25)  # of the way to the new weights: the longest that loses no more than that is gone
 _FEWEST_OBJECTS = 5  # from which on objects are held out, and not images
 _FEWEST = 10  # records to learn from, or successes for the generator
 _WITHIN = np.radians(75)  # of the generator's replayed data, as the shipped one was trained
@@ -74,11 +76,12 @@ def fine_tune(
 ) -> dict:
     """Go on with the networks of a folder, and compare before and after on records that were held out.
 
-    `out` becomes a whole model folder, with comparison.json beside the weights; ended anywhere, the same call goes on.
+    `out` becomes a whole model folder, with comparison.json beside the weights; ended anywhere, the same call goes on. Where
+    new weights lose more on old records than TOLERANCE, they are mixed with those before, PARTS of them.
 
     Returns:
         The comparison: from_hash, to_hash, records (new ones to learn from, held out, held back by `held_out_by`), share, and for
-        each network `new` and `old` with `before`, `after`, `change` of the loss and its ci95; worse: what got worse, one
+        each network `part`, and `new` and `old` with `before`, `after`, `change` of the loss and its ci95; worse: what got worse, one
         sentence each.
 
     Raises:
@@ -117,10 +120,12 @@ def fine_tune(
             wanted.planned,
         )
         found["records"] |= {"trials": len(new), "trials_held_out": len(rest)}
-        ends = [
-            checkpoint.load_network(f, (EVALUATOR,))[0].eval() for f in (wanted.folder / EVALUATOR, out / EVALUATOR)
-        ]
-        found[EVALUATOR] = {"new": _judged(ends, rest, progress), "old": _judged(ends, check, progress)}
+        found[EVALUATOR] = _accepted(
+            wanted.folder / EVALUATOR,
+            pairs[EVALUATOR],
+            TOLERANCE[EVALUATOR],
+            {"new": partial(_judged, rest, progress), "old": partial(_judged, check, progress)},
+        )
     if GENERATOR in networks:
         new, rest = (load(load_grasp_data, wanted.experience, keep=kept) for kept in _sides(held_out))
         old = load(load_grasp_data, wanted.replay, most_images=wanted.replayed, within=_WITHIN)
@@ -139,8 +144,12 @@ def fine_tune(
             _tried(wanted, held_out, load),
         )
         found["records"] |= {"successes": len(new), "successes_held_out": len(rest)}
-        ends = [checkpoint.load_network(f)[0].eval() for f in (wanted.folder, out)]
-        found[GENERATOR] = {"new": _likely(ends, rest), "old": _likely(ends, check)}
+        found[GENERATOR] = _accepted(
+            wanted.folder,
+            pairs[GENERATOR],
+            TOLERANCE[GENERATOR],
+            {"new": partial(_likely, rest), "old": partial(_likely, check)},
+        )
     found |= {"from_hash": before.hash, "to_hash": checkpoint.load(out).hash, "worse": _worse(found)}
     write_together(out, {COMPARISON: (json.dumps(found, indent=2) + "\n").encode()})
     return found
@@ -190,13 +199,32 @@ def _copy(folder: Path, out: Path, name: str) -> None:
         write_together(target, {f: (source / f).read_bytes() for f in FILES if (source / f).is_file()})
 
 
-def _judged(ends: list, data: JudgedData, progress: bool) -> dict:
+def _accepted(folder: Path, out: Path, most: float, compared: dict[str, Callable]) -> dict:
+    """The comparison of the network in `folder` with the one in `out`, or of what is written there in its place: the farthest
+    of PARTS from the one to the other that loses at most so much [nats] on old records; the nearest where none does."""
+    before, after = (checkpoint.load_network(f, (EVALUATOR, *MODELS))[0].eval() for f in (folder, out))
+    for part in PARTS:
+        now = between(before, after, part).eval()
+        old = compared["old"]([before, now])
+        if old["change"] <= most:
+            break
+    if part < 1:
+        metrics, card = json.loads((out / checkpoint.METRICS).read_text()), (out / checkpoint.CARD).read_text()
+        told = (
+            f"\nOf the way to these weights {part:g} was gone: all of it lost more on old records than is accepted.\n"
+        )
+        calibration = checkpoint.calibration_of(out)
+        checkpoint.save(out, now, metrics | {"part": part}, card + told, calibration)
+    return {"part": part, "new": compared["new"]([before, now]), "old": old}
+
+
+def _judged(data: JudgedData, progress: bool, ends: list) -> dict:
     told = [probabilities(network, data, progress)[:, HELD] for network in ends]
     before, after = (judged_summary(p, data.held) for p in told)
     return {"before": before, "after": after} | _change(*(losses(p, data.held) for p in told), data.object_id)
 
 
-def _likely(ends: list, data: GraspData) -> dict:
+def _likely(data: GraspData, ends: list) -> dict:
     nll = [likelihood(network, data, progress=False).nll for network in ends]
     before, after = ({"n": len(n), "nll": float(n.mean())} for n in nll)
     return {"before": before, "after": after} | _change(*nll, data.object_id)

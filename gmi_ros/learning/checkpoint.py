@@ -71,14 +71,16 @@ def load(folder: Path, device: str = "cpu") -> GraspModel:
 def load_evaluator(folder: Path, device: str = "cpu") -> GraspEvaluator:
     """The evaluator of a folder. Raises as `load` does."""
     network, digest = load_network(folder, (EVALUATOR,))
-    calibration = _calibration(Path(folder) / CONFIG)
+    calibration = calibration_of(folder)
     if calibration != Calibration():
         digest = hashlib.sha256(f"{digest} {calibration}".encode()).hexdigest()
     return GraspEvaluator(network, digest[:16], device_named(device), calibration)
 
 
-def _calibration(path: Path) -> Calibration:
-    told = _read_config(path, (EVALUATOR,)).get("calibration", {})
+def calibration_of(folder: Path) -> Calibration:
+    """Of a folder's network: that it was saved with. Raises as `load` does."""
+    path = Path(folder) / CONFIG
+    told = _read_config(path, (EVALUATOR, *MODELS)).get("calibration", {})
     try:
         return Calibration(**told)
     except (TypeError, GmiError) as error:

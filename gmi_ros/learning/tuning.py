@@ -1,6 +1,9 @@
 """What going on with trained networks has in common: the mixture of new records and replayed ones, and its card."""
 
+from copy import deepcopy
 from dataclasses import dataclass
+
+from torch import nn
 
 from gmi_ros.core.settings import Settings, setting
 from gmi_ros.learning.config import EVALUATOR, TrainingConfig
@@ -26,6 +29,15 @@ class Mixture(Settings):
     def new_of(self, n: int) -> int:
         """How many of n are new: at least one, and one less than all."""
         return min(max(1, round(n * self.share)), max(1, n - 1))
+
+
+def between(before: nn.Module, after: nn.Module, part: float) -> nn.Module:
+    """A network whose weights lie between those of two, `part` of the way from the first to the second: most of what is new
+    stays with a part of what it cost (Wortsman et al. 2022)."""
+    found, had = deepcopy(after), before.state_dict()
+    state = {n: t if not t.is_floating_point() else had[n].lerp(t, part) for n, t in after.state_dict().items()}
+    found.load_state_dict(state)
+    return found
 
 
 def tuning_card(title: str, config: TrainingConfig, mixture: Mixture, digest: str, result: dict, unit: str) -> str:

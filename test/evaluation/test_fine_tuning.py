@@ -10,7 +10,7 @@ import pytest
 from gmi_ros.cli.main import main
 from gmi_ros.core.errors import GmiError
 from gmi_ros.evaluation.judged import load_judged
-from gmi_ros.evaluation.tuning import Tuning, fine_tune, table
+from gmi_ros.evaluation.tuning import NETWORKS, Tuning, fine_tune, table
 from gmi_ros.evaluation.weights import COMPARISON, install, kept, restore
 from gmi_ros.experience.episode import Episode, Pixels
 from gmi_ros.experience.store import Store
@@ -100,6 +100,21 @@ def test_records_of_a_robot_are_learned_from_and_compared(tuned, room):
     assert json.loads((out / COMPARISON).read_text()) == found
     assert "50 % of every minibatch" in (out / EVALUATOR / checkpoint.CARD).read_text()
     assert table(found).count("\n") == 4 and "evaluator" in table(found)
+
+
+def test_who_would_lose_too_much_goes_a_part_of_the_way(tuned, room, tmp_path, monkeypatch):
+    whole = tuned[1]
+    assert whole[EVALUATOR]["part"] == 1.0
+    lost = min(whole[name]["old"]["change"] for name in NETWORKS)
+    monkeypatch.setattr("gmi_ros.evaluation.tuning.TOLERANCE", dict.fromkeys(NETWORKS, lost - 0.01))
+    found = fine_tune(room[1], tmp_path / "out", workers=1, progress=False)
+    for name in NETWORKS:
+        assert found[name]["part"] < 1
+        folder = tmp_path / "out" / (EVALUATOR if name == EVALUATOR else ".")
+        assert f"{found[name]['part']:g} was gone" in (folder / checkpoint.CARD).read_text()
+    assert found["to_hash"] == checkpoint.load(tmp_path / "out").hash != whole["to_hash"]
+    again = fine_tune(room[1], tmp_path / "out", workers=1, progress=False)
+    assert again == found
 
 
 def test_what_does_not_go_on_stays_as_it_is(room, tmp_path):

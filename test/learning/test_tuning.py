@@ -11,7 +11,7 @@ from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.learning import checkpoint
 from gmi_ros.learning.calibration import Calibration
 from gmi_ros.learning.config import EVALUATOR, TrainingConfig
-from gmi_ros.learning.evaluator import widened
+from gmi_ros.learning.evaluator import EvaluatorNetwork, widened
 from gmi_ros.learning.evaluator_training import train_evaluator
 from gmi_ros.learning.evaluator_tuning import (
     _counted_for_all,
@@ -25,7 +25,7 @@ from gmi_ros.learning.generator_tuning import contrast, tune_generator
 from gmi_ros.learning.run import learning_rate
 from gmi_ros.learning.spec import HELD, SHARE, STEADY
 from gmi_ros.learning.training import train
-from gmi_ros.learning.tuning import Mixture
+from gmi_ros.learning.tuning import Mixture, between
 from learning_toy import TINY as TINY_GENERATOR
 from learning_toy import toy_data
 from test_evaluator import CONFIG, toy_trials
@@ -197,6 +197,15 @@ def test_trials_without_a_planned_grasp_change_nothing(tmp_path):
         sides = (old, old, old, old, tmp_path / name)
         tune_generator(config, Mixture(batches=2), tmp_path / "before", *sides, progress=False, tried=tried)
     assert (tmp_path / "a" / checkpoint.WEIGHTS).read_bytes() == (tmp_path / "b" / checkpoint.WEIGHTS).read_bytes()
+
+
+def test_weights_between_two_networks_are_on_the_line_from_one_to_the_other():
+    before, after = (EvaluatorNetwork(CONFIG.network, seed) for seed in (1, 2))
+    for part in (0.0, 0.25, 1.0):
+        state = between(before, after, part).state_dict()
+        for name, tensor in state.items():
+            ends = before.state_dict()[name], after.state_dict()[name]
+            torch.testing.assert_close(tensor, (1 - part) * ends[0] + part * ends[1])
 
 
 def test_of_nothing_that_changed_nothing_is_told():
