@@ -38,9 +38,8 @@ def declarations(path: Path) -> list[tuple[re.Match, str]]:
 
 def run_python(code: str, **environment: str) -> str:
     """Output of `code` in a fresh Python, in an empty environment but for what is given, from another folder."""
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd="/", env=environment, capture_output=True, text=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-c", code], cwd="/", env=environment, capture_output=True, text=True,
+                          timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -53,9 +52,8 @@ def test_the_version_is_written_once():
 
 
 def test_setup_reads_that_version():
-    done = subprocess.run(
-        [sys.executable, "setup.py", "--quiet", "--version"], cwd=ROOT, capture_output=True, text=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, "setup.py", "--quiet", "--version"], cwd=ROOT, capture_output=True,
+                          text=True, timeout=60)
     assert done.stdout.split()[-1:] == [VERSION], done.stderr
 
 
@@ -103,11 +101,8 @@ def test_every_field_says_what_it_is(path: Path):
 def constants(file: str, *types: str) -> dict[str, int]:
     """Integer constants of an interface file."""
     text = (ROOT / file).read_text()
-    return {
-        name: int(value)
-        for kind, name, value in re.findall(r"^(u\w+) ([A-Z_]+)=(\d+)", text, re.MULTILINE)
-        if kind in types
-    }
+    return {name: int(value) for kind, name, value in re.findall(r"^(u\w+) ([A-Z_]+)=(\d+)", text, re.MULTILINE)
+            if kind in types}
 
 
 def test_error_codes_are_those_of_the_library():
@@ -133,15 +128,13 @@ def test_filters_default_to_the_settings():
 
 @pytest.mark.ros
 def test_generated_interfaces_load_from_a_plain_shell():
-    code = (
-        "import gmi_ros, rclpy\n"
-        "from rclpy.type_support import check_for_type_support\n"
-        "from gmi_ros.action import ExecuteGrasp\n"
-        "from gmi_ros.srv import JudgeGrasp, SynthesizeGrasp\n"
-        "from gmi_ros.msg import GraspOutcome\n"
-        "for t in (ExecuteGrasp, JudgeGrasp, SynthesizeGrasp, GraspOutcome): check_for_type_support(t)\n"
-        "print(SynthesizeGrasp.Response.STALE_FRAME, gmi_ros.__path__[0])"
-    )
+    code = ("import gmi_ros, rclpy\n"
+            "from rclpy.type_support import check_for_type_support\n"
+            "from gmi_ros.action import ExecuteGrasp\n"
+            "from gmi_ros.srv import JudgeGrasp, SynthesizeGrasp\n"
+            "from gmi_ros.msg import GraspOutcome\n"
+            "for t in (ExecuteGrasp, JudgeGrasp, SynthesizeGrasp, GraspOutcome): check_for_type_support(t)\n"
+            "print(SynthesizeGrasp.Response.STALE_FRAME, gmi_ros.__path__[0])")
     number, path = run_python(code, PATH=os.defpath).split()
     assert int(number) == ErrorCode.STALE_FRAME
     assert Path(path) == ROOT / "gmi_ros", "the checkout goes before the install space"
@@ -181,18 +174,12 @@ def test_executables_start_again_in_the_virtual_environment(tmp_path: Path, name
     python.write_text('#!/bin/sh\necho "in the venv: $2"\n')
     python.chmod(0o755)
     environment = {"PATH": os.defpath} | ({"GMI_VENV": str(venv)} if named else {})
-    done = subprocess.run(
-        [sys.executable, str(script), "argument"], env=environment, capture_output=True, text=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, str(script), "argument"], env=environment, capture_output=True, text=True,
+                          timeout=60)
     assert done.stdout == "in the venv: argument\n", done.stderr
 
 
 def test_a_wrong_gmi_venv_is_named(tmp_path: Path):
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "gmi")],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={"PATH": os.defpath, "GMI_VENV": str(tmp_path)},
-    )
+    done = subprocess.run([sys.executable, str(ROOT / "scripts" / "gmi")], capture_output=True, text=True, timeout=60,
+                          env={"PATH": os.defpath, "GMI_VENV": str(tmp_path)})
     assert done.returncode == 1 and f"GMI_VENV is {tmp_path}, which has no bin/python" in done.stderr

@@ -19,6 +19,7 @@ from gmi_ros.experience.store import Store
 from gmi_ros.learning import checkpoint
 from gmi_ros.learning.config import EVALUATOR, MODELS, TrainingConfig
 from gmi_ros.learning.dataset import GraspData
+from gmi_ros.learning.evaluator import EvaluatorNetwork, widened
 from gmi_ros.learning.evaluator_tuning import judged_summary, losses, probabilities, tune_evaluator
 from gmi_ros.learning.files import write_together
 from gmi_ros.learning.generator_tuning import tune_generator
@@ -80,8 +81,9 @@ def fine_tune(
     new weights lose more on old records than TOLERANCE, they are mixed with those before, PARTS of them.
 
     Returns:
-        The comparison: from_hash, to_hash, records (new ones to learn from, held out, held back by `held_out_by`), share, and for
-        each network `part`, and `new` and `old` with `before`, `after`, `change` of the loss and its ci95; worse: what got worse, one
+        The comparison: from_hash, to_hash, records (new ones to learn from, held out, held back by `held_out_by`;
+        executed_as_planned: successes and failures that the generator learned to tell apart), share, and for each network
+        `part`, and `new` and `old` with `before`, `after`, `change` of the loss and its ci95; worse: what got worse, one
         sentence each.
 
     Raises:
@@ -96,6 +98,7 @@ def fine_tune(
     def load(read: Callable, stores: Sequence[Path], **more):
         return read(stores, workers, progress, wanted.meshes, cache=cache, **more)
 
+    judged: tuple[JudgedData, JudgedData] | None = None
     found: dict = {"records": {"held_out_by": by}, "share": wanted.mixture.share}
     pairs = {name: out / name if name == EVALUATOR else out for name in networks}
     for name in NETWORKS:
@@ -119,6 +122,7 @@ def fine_tune(
             wanted.steady,
             wanted.planned,
         )
+        judged = new, rest
         found["records"] |= {"trials": len(new), "trials_held_out": len(rest)}
         found[EVALUATOR] = _accepted(
             wanted.folder / EVALUATOR,
@@ -130,7 +134,7 @@ def fine_tune(
         new, rest = (load(load_grasp_data, wanted.experience, keep=kept) for kept in _sides(held_out))
         old = load(load_grasp_data, wanted.replay, most_images=wanted.replayed, within=_WITHIN)
         check = load(load_grasp_data, wanted.check, most_images=wanted.replayed)
-        tune_generator(
+        result = tune_generator(
             wanted.generator,
             wanted.mixture,
             wanted.folder,
@@ -141,9 +145,10 @@ def fine_tune(
             pairs[GENERATOR],
             resume,
             progress,
-            _tried(wanted, held_out, load),
+            judged or _tried(wanted, held_out, load),
         )
         found["records"] |= {"successes": len(new), "successes_held_out": len(rest)}
+        found["records"]["executed_as_planned"] = result["n_tried"]
         found[GENERATOR] = _accepted(
             wanted.folder,
             pairs[GENERATOR],
@@ -182,7 +187,7 @@ def _sides(held_out: frozenset[str]) -> tuple[Callable[[Episode], bool], Callabl
 
 
 def _tried(wanted: Tuning, held_out: frozenset[str], load: Callable) -> tuple[JudgedData, JudgedData] | None:
-    """Successes and failures to learn from and held out; None where no grasp was executed as it was sampled."""
+    """Successes and failures to learn from and held out; None where the records tell of no closing on either side."""
     try:
         learned, rest = (load(load_judged, wanted.experience, keep=kept) for kept in _sides(held_out))
     except GmiError as error:
@@ -203,6 +208,8 @@ def _accepted(folder: Path, out: Path, most: float, compared: dict[str, Callable
     """The comparison of the network in `folder` with the one in `out`, or of what is written there in its place: the farthest
     of PARTS from the one to the other that loses at most so much [nats] on old records; the nearest where none does."""
     before, after = (checkpoint.load_network(f, (EVALUATOR, *MODELS))[0].eval() for f in (folder, out))
+    if isinstance(before, EvaluatorNetwork):
+        before = widened(before, after.config.steady, after.config.planned).eval()
     for part in PARTS:
         now = between(before, after, part).eval()
         old = compared["old"]([before, now])

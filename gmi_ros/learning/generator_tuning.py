@@ -46,7 +46,8 @@ def tune_generator(
     """Go on with the grasp network in `folder`, its normaliser as it is; the rest as evaluator_tuning.tune_evaluator.
 
     Args:
-        tried: new records, successes and failures, to learn from and held out. Those whose planned grasp is known count.
+        tried: new records, successes and failures, to learn from and held out. Those whose planned grasp is known count;
+            n_tried of the result says how many were learned from.
 
     Raises:
         GmiError: as `training.train`; WEIGHTS_MISSING or WEIGHTS_DAMAGED for the folder.
@@ -69,7 +70,7 @@ class _Picks:
 
     def __init__(self, data: JudgedData):
         self._data = data
-        self._rows = np.flatnonzero(np.isfinite(data.planned).all(axis=(1, 2)))
+        self._rows = np.flatnonzero(np.isfinite(data.grasps).all(axis=1))
         self.fingerprint = data.fingerprint()
 
     def __len__(self) -> int:
@@ -79,9 +80,7 @@ class _Picks:
         """As `to_batch`, and whether each held (b,)."""
         data, rows = self._data, self._rows[numbers]
         indices, of_image = np.unique(data.image_index[rows], return_inverse=True)
-        planned = data.planned[rows]
-        grasps = np.concatenate([planned[..., :3].reshape(-1, 9), planned[..., 3:].reshape(-1, 9)], axis=1)
-        arrays = (data.images(indices), of_image, grasps.astype(np.float32), data.held[rows].astype(np.float32))
+        arrays = (data.images(indices), of_image, data.grasps[rows], data.held[rows].astype(np.float32))
         images, *others = (torch.from_numpy(a).to(device) for a in arrays)
         return images.permute(0, 3, 1, 2), *others
 
@@ -114,16 +113,18 @@ class _Objective(nn.Module):
         if tried is not None:
             *seen, held = tried
             drawn = generator.get_state()
-            now = _bound(self.network, *seen, generator)
+            now = _log_density(self.network, *seen, generator)
             generator.set_state(drawn)  # the same noise: only what changed counts
             with torch.no_grad():
-                before = _bound(self._before[0], *seen, generator)
+                before = _log_density(self._before[0], *seen, generator)
             loss = loss + _CONTRAST * contrast(now - before, held)
         return loss, kl - reconstruction, kl
 
 
-def _bound(network: nn.Module, images: Tensor, rows: Tensor, grasps: Tensor, generator: torch.Generator) -> Tensor:
-    """(b,) of the log density of each grasp [nats]."""
+def _log_density(
+    network: nn.Module, images: Tensor, rows: Tensor, grasps: Tensor, generator: torch.Generator
+) -> Tensor:
+    """(b,) of each grasp [nats], or its bound where the network has no other."""
     found = network(images, generator, rows).elbo(grasps, generator)
     return found.reconstruction - found.kl
 
@@ -207,7 +208,7 @@ class _Tuning(Run):
             numbers = np.arange(start, min(start + self.config.batch_size, len(picks)))
             images, rows, grasps, held = picks.batch(numbers, self.device)
             now, then = (
-                _bound(network, images, rows, grasps, torch.Generator(self.device).manual_seed(self.config.seed))
+                _log_density(network, images, rows, grasps, torch.Generator(self.device).manual_seed(self.config.seed))
                 for network in (self.state.network, before)
             )
             total += contrast(now - then, held).item() * len(numbers)
@@ -215,7 +216,9 @@ class _Tuning(Run):
         return total / len(picks)
 
     def told(self) -> dict:
-        return {"n_train": len(self.new), "n_validation": len(self.held_out), "n_replay": len(self.old)}
+        n_tried = len(self._picks[0]) if self._picks else 0
+        counts = {"n_train": len(self.new), "n_validation": len(self.held_out), "n_replay": len(self.old)}
+        return counts | {"n_tried": n_tried}
 
     def card(self, result: dict) -> str:
         return tuning_card("Grasp network", self.config, self.mixture, self._digest, result, "grasp")

@@ -59,6 +59,12 @@ class JudgedData(ImageArrays):
         """(n, 3) in the order of spec.JUDGEMENTS, in [0, 1], NaN where not known."""
         return np.stack([self.held, self.share, self.steady], axis=-1).astype(np.float32)
 
+    @property
+    def grasps(self) -> np.ndarray:
+        """(n, 18) float32 what was planned, in the order of GraspData.grasps."""
+        n = len(self)
+        return np.concatenate([self.planned[..., :3].reshape(n, 9), self.planned[..., 3:].reshape(n, 9)], axis=1)
+
     def __len__(self) -> int:
         return len(self.held)
 

@@ -13,19 +13,7 @@ SMALL = "--filters 8 --finger-units 16 --finger-features 8 --hand-units 16 --alo
 
 def words(out, *more):
     data = str(resource("data/dev.db.zst"))
-    given = [
-        "train",
-        "--model",
-        "evaluator",
-        "--data",
-        data,
-        "--out",
-        str(out),
-        "--max-epochs",
-        "1",
-        "--quiet",
-        "--json",
-    ]
+    given = ["train", "--model", "evaluator", "--data", data, "--out", str(out), "--max-epochs", "1", "--quiet", "--json"]
     return [*given, "--batch-size", "200", "--grasps-per-image", "10", *SMALL, *more]
 
 

@@ -83,6 +83,7 @@ def test_picks_are_recorded_as_a_robot_would_and_go_on(tmp_path):
     with Store(tmp_path / "parts.db") as parts, Store(tmp_path / "whole.db") as whole:
         assert [(e.outcome_id, e.success) for e in parts] == [(e.outcome_id, e.success) for e in whole]
         assert all(e.reason in REASONS and e.hold_share is None and e.model_hash for e in parts)
+        assert all(e.closing_turn is None for e in parts)  # no robot can tell
     assert len(load_judged([tmp_path / "parts.db"], 1, False)) == 3
     with pytest.raises(GmiError, match="cannot be continued"):
         record_picks(tmp_path / "parts.db", SHIPPED_FOLDER, "families", objects, 3, 8, 1, False)

@@ -43,6 +43,7 @@ def record(number: int, prefix: str, **changes) -> Episode:
     values = {
         "source": "robot", "success": held, "outcome_id": f"{prefix}-{number}", "pixels": pixels,
         "camera_from_object": camera_from_object, "camera_from_palm": camera_from_object @ o_from_palm, "joints": JOINTS,
+        "contacts_predicted": contacts, "normals_predicted": normals,
         "contacts_reached": contacts, "normals_reached": normals, "reason": "held" if held else "no_contact",
         "judged_by": "lift", "model_hash": "0123456789abcdef",
     }  # fmt: skip
@@ -91,7 +92,7 @@ def test_records_of_a_robot_are_learned_from_and_compared(tuned, room):
     out, found = tuned
     assert found["records"] == {
         "held_out_by": "image", "trials": 32, "trials_held_out": 8, "successes": found["records"]["successes"],
-        "successes_held_out": 20 - found["records"]["successes"],
+        "successes_held_out": 20 - found["records"]["successes"], "executed_as_planned": 32,
     }  # fmt: skip
     assert found["to_hash"] == checkpoint.load(out).hash != found["from_hash"] == checkpoint.load(room[1].folder).hash
     line = found[EVALUATOR]["new"]
@@ -115,6 +116,17 @@ def test_who_would_lose_too_much_goes_a_part_of_the_way(tuned, room, tmp_path, m
     assert found["to_hash"] == checkpoint.load(tmp_path / "out").hash != whole["to_hash"]
     again = fine_tune(room[1], tmp_path / "out", workers=1, progress=False)
     assert again == found
+
+
+def test_an_evaluator_that_learns_more_answers_is_compared_with_what_it_was(room, tmp_path):
+    plain = replace(TINY, steady=False, planned=False)
+    checkpoint.save(tmp_path / "plain", RCVAE(SMALL, seed=1), {}, "Untrained.")
+    checkpoint.save(tmp_path / "plain" / EVALUATOR, EvaluatorNetwork(plain, 1), {}, "Untrained.")
+    wanted = replace(room[1], folder=tmp_path / "plain", networks=(EVALUATOR,), mixture=Mixture(batches=1))
+    found = fine_tune(replace(wanted, steady=True, planned=True), tmp_path / "out", workers=1, progress=False)
+    assert 0 < found[EVALUATOR]["part"] <= 1
+    learned, _ = checkpoint.load_network(tmp_path / "out" / EVALUATOR, (EVALUATOR,))
+    assert learned.config.steady and learned.config.planned
 
 
 def test_what_does_not_go_on_stays_as_it_is(room, tmp_path):

@@ -139,9 +139,7 @@ def test_kill_9_while_a_store_is_brought_up_or_merged(tmp_path, soak_scale):
     for name, first in (("one", 0), ("two", 20)):
         with Store(f"{path}.{name}", "rw") as store:
             # As of version 2, which knew of no computed contacts and no turns: made older, a record is still the same one.
-            store.add_many(
-                make_robot_episode(i, contacts_computed=False, closing_turn=None) for i in range(first, first + 30)
-            )
+            store.add_many(make_robot_episode(i, contacts_computed=False, closing_turn=None) for i in range(first, first + 30))
     shutil.copy(f"{path}.one", old)
     make_older(old, 2)
     for _ in range(max(1, round(50 * soak_scale))):
