@@ -13,7 +13,7 @@ from scipy.special import expit
 
 from gmi_ros.core import poses
 from gmi_ros.core.cloud import Table, clutter_points, fit_table, given_table, object_points
-from gmi_ros.core.errors import ErrorCode
+from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.frame import Frame
 from gmi_ros.core.grasp import Grasp, WristStatus
 from gmi_ros.core.mask_edge import mended
@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # torch is for the processes that run the network
 
 _WEIGHTS = np.array([0.3, 0.3, 0.4])  # of the log odds of HELD, SHARE, STEADY (spec.JUDGEMENTS)
 _STRIDE = 0x9E3779B97F4A7C15  # from the seed of one batch of samples to the next
-STAGES = ("frame", "observe", "sample", "wrist", "filter_rank")
+STAGES = ("frame", "observe", "sample", "wrist", "filter_rank", "rehearse")
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,8 @@ class Synthesis:
         """One sentence: how many grasps, and what became of the others."""
         reasons = ", ".join(f"{count} {reason}" for reason, count in self.rejected.items() if count) or "none"
         told = f"{len(self.grasps)} grasps from {self.n_samples} samples; rejected: {reasons}"
+        trials = sum(len(grasp.rehearsed) for grasp in self.grasps)
+        told += f"; {trials} rehearsals of these" if trials else ""
         return told if self.remedy is None else f"{told}; {self.remedy.sentence}"
 
 
@@ -79,17 +81,20 @@ def synthesize(
     label: int = 0,
     output_from_camera: np.ndarray | None = None,
 ) -> Synthesis:
-    """Grasps for one object of a frame: object frame, observation, samples, Eq. 7, filters, ranking.
+    """Grasps for one object of a frame: object frame, observation, samples, Eq. 7, filters, ranking, rehearsal.
 
     Where an evaluator doubts even the best (settings.sure_score), more samples are drawn, settings.max_batches times
-    n_samples at most. The same frame, model, settings and seed give the same grasps to the bit.
+    n_samples at most. Where it ranks and a table is seen, the best are tried in simulation (sim.rehearsal),
+    settings.rehearsals times in all at most, and ranked again by what came of that. The same frame, model, settings and
+    seed give the same grasps to the bit.
 
     Args:
         label: of the object in the mask; 0 = the largest.
         output_from_camera: (4, 4) to the frame of workspace, approach axis and table plane; None = the camera's.
 
     Raises:
-        GmiError: the refusals of `object_frame()`.
+        GmiError: the refusals of `object_frame()`; BAD_SETTING for rehearsals without mujoco; WEIGHTS_MISSING or
+            WEIGHTS_DAMAGED where the network of hidden sides is.
     """
     stages: dict[str, float] = {}
     with _timed(stages, "frame"):
@@ -112,8 +117,11 @@ def synthesize(
         if model.evaluator is None or (answer.grasps and answer.grasps[0].score >= settings.sure_score):
             break
         more = _drawn(scene, model, hand, settings, (seed + batch * _STRIDE) % 2**63, stages)
-        answer = _together(answer, more, settings)
-    return answer
+        answer = _together(answer, more)
+    with _timed(stages, "rehearse"):
+        if settings.rehearsals and answer.grasps and model.evaluator is not None and table is not None:
+            answer = _rehearsed(frame, answer, hand, settings)
+    return replace(answer, grasps=answer.grasps[: settings.max_grasps])
 
 
 @dataclass(frozen=True)
@@ -128,13 +136,59 @@ class _Scene:
     observation_id: str
 
 
-def _together(first: Synthesis, second: Synthesis, settings: SynthesisSettings) -> Synthesis:
+def _together(first: Synthesis, second: Synthesis) -> Synthesis:
     """Two answers of one scene as one; a remedy only where neither has a grasp."""
-    ranked = sorted([*first.grasps, *second.grasps], key=lambda grasp: -grasp.score)[: settings.max_grasps]
+    ranked = sorted([*first.grasps, *second.grasps], key=lambda grasp: -grasp.score)
     rejected = {reason: count + second.rejected[reason] for reason, count in first.rejected.items()}
     remedy = None if ranked else second.remedy or first.remedy
     n_samples = first.n_samples + second.n_samples
     return replace(first, grasps=ranked, rejected=rejected, n_samples=n_samples, remedy=remedy)
+
+
+def prepare_rehearsals() -> None:
+    """Load what rehearsals need, which takes a second that the first answer need not wait for.
+
+    Raises:
+        GmiError: BAD_SETTING without mujoco; WEIGHTS_MISSING or WEIGHTS_DAMAGED.
+    """
+    try:
+        import gmi_ros.sim.rehearsal  # noqa: F401
+    except ModuleNotFoundError as error:
+        message = f"rehearsals need the package {error.name!r}: pip install 'gmi_ros[sim]', or set rehearsals to 0"
+        raise GmiError(ErrorCode.BAD_SETTING, message) from error
+    from gmi_ros.learning.checkpoint import hidden_side
+
+    hidden_side()
+
+
+def _rehearsed(frame: Frame, answer: Synthesis, hand: BarrettHand, settings: SynthesisSettings) -> Synthesis:
+    """The same grasps, ranked by what trials in simulation told too."""
+    prepare_rehearsals()
+    from gmi_ros.learning.checkpoint import hidden_side
+    from gmi_ros.sim.reconstruction import world_from_camera
+    from gmi_ros.sim.rehearsal import Stage, rehearse
+    from gmi_ros.sim.trial import plan_of
+
+    found, table = answer.object_frame, answer.table
+    guess = hidden_side()(answer.observation, table.seen_from(found.camera_from_object))
+    world = world_from_camera(table, found)
+    plans = [plan_of(grasp, world, hand) for grasp in answer.grasps]
+    prior = logits(np.array([grasp.score for grasp in answer.grasps]))
+    stage, sure = Stage(frame, found, table, guess, hand), float(logits(np.array(settings.sure_rehearsed)))
+    try:
+        told = rehearse(stage, plans, prior, settings.rehearsals, sure)
+    except GmiError as error:
+        if error.code != ErrorCode.NO_VALID_DEPTH:
+            raise
+        return answer  # too little is seen to be simulated: its message tells of no rehearsals
+    belief = expit(told.log_odds)
+    grasps = [
+        replace(answer.grasps[i], hold_probability=float(belief[i]), score=float(belief[i]), rehearsed=told.outcomes[i])
+        for i in np.argsort(-told.log_odds, kind="stable")
+        if belief[i] >= settings.min_score
+    ]
+    lost = len(answer.grasps) - len(grasps)
+    return replace(answer, grasps=grasps, rejected=answer.rejected | {"score": answer.rejected["score"] + lost})
 
 
 def _drawn(
@@ -215,7 +269,7 @@ def _drawn(
             told = model.evaluator.probabilities(observation.image, distance, plane, fingers, planned)
             hold, score = ranking(told, model.evaluator.calibration)
         third = sift([_at_least("score", score, "min_score")], settings)
-        best = third.kept[np.argsort(-score[third.kept], kind="stable")[: settings.max_grasps]]
+        best = third.kept[np.argsort(-score[third.kept], kind="stable")]
         grasps = [
             Grasp(
                 grasp_id=f"{scene.observation_id}-{seed:x}-{i}",

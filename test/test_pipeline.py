@@ -1,9 +1,11 @@
 """The one road: same frame, model and seed give the same grasps to the bit; filters and ranking do what they say."""
 
 import dataclasses
+import sys
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from gmi_ros.core import poses
 from gmi_ros.core.errors import ErrorCode, GmiError
@@ -17,6 +19,7 @@ from gmi_ros.pipeline import STAGES, ranking, synthesize
 from gmi_ros.sim.camera import KINECT, Camera, look_at, render
 from gmi_ros.sim.cell import Cell
 from gmi_ros.sim.objects import find_object
+from gmi_ros.sim.rehearsal import KINDS, believed
 
 HAND = load_hand()
 
@@ -206,7 +209,7 @@ def ranked_by(probability):
 
 
 def test_a_doubtful_best_grasp_makes_it_draw_again(frame):
-    settings = SynthesisSettings(n_samples=16, max_grasps=8, sure_score=0.8, max_batches=3)
+    settings = SynthesisSettings(n_samples=16, max_grasps=8, sure_score=0.8, max_batches=3, rehearsals=0)
     sure = synthesize(frame, ranked_by(0.9), HAND, settings, seed=3)
     doubtful, again = (synthesize(frame, ranked_by(0.5), HAND, settings, seed=3) for _ in range(2))
     assert sure.n_samples == 16 and doubtful.n_samples == 48
@@ -235,3 +238,60 @@ def test_each_answer_raises_the_score_and_only_the_first_the_probability():
     assert np.isfinite(ranking(np.array([[0.0, 1.0, 0.5]]), Calibration())[1]).all()
     assert [part.shape for part in ranking(np.empty((0, 3)), Calibration())] == [(0,), (0,)]
     np.testing.assert_allclose(ranking(told[:, :2], Calibration())[1], told[:, :2].mean(axis=1))  # without the third
+
+
+def test_rehearsals_change_the_order_and_nothing_else(frame):
+    plain = synthesize(frame, ranked_by(0.7), HAND, SynthesisSettings(max_grasps=64, rehearsals=0), seed=3)
+    few, again = (
+        synthesize(
+            frame, ranked_by(0.7), HAND, SynthesisSettings(max_grasps=64, rehearsals=7, sure_rehearsed=1.0), seed=3
+        )
+        for _ in range(2)
+    )
+    assert not any(grasp.rehearsed for grasp in plain.grasps) and "rehears" not in plain.message
+    assert sum(len(grasp.rehearsed) for grasp in few.grasps) == 7 and "7 rehearsals" in few.message
+    assert {g.grasp_id for g in few.grasps} == {g.grasp_id for g in plain.grasps}
+    scores = [grasp.score for grasp in few.grasps]
+    assert scores == sorted(scores, reverse=True) == [grasp.hold_probability for grasp in few.grasps]
+    prior = np.log(0.7 / 0.3)
+    for grasp in few.grasps:
+        assert grasp.score == pytest.approx(expit(believed(prior, grasp.rehearsed)))
+    assert [(g.grasp_id, g.score, g.rehearsed) for g in few.grasps] == [
+        (g.grasp_id, g.score, g.rehearsed) for g in again.grasps
+    ]
+
+
+def test_who_wants_to_be_sure_has_every_grasp_rehearsed_in_every_way(frame):
+    settings = SynthesisSettings(n_samples=8, max_batches=1, rehearsals=1000, sure_rehearsed=1.0)
+    answer = synthesize(frame, ranked_by(0.7), HAND, settings, seed=3)
+    assert answer.grasps and all(len(grasp.rehearsed) == len(KINDS) for grasp in answer.grasps)
+
+
+def test_a_least_score_holds_after_rehearsals_too(frame):
+    sure = SynthesisSettings(n_samples=16, max_batches=1, max_grasps=64, rehearsals=1000, sure_rehearsed=1.0)
+    everything = synthesize(frame, ranked_by(0.7), HAND, sure, seed=3)
+    least = float(np.median([grasp.score for grasp in everything.grasps])) + 1e-6
+    few = synthesize(frame, ranked_by(0.7), HAND, dataclasses.replace(sure, min_score=min(least, 0.69)), seed=3)
+    assert all(grasp.score >= min(least, 0.69) for grasp in few.grasps)
+    assert len(few.grasps) + sum(few.rejected.values()) == few.n_samples
+
+
+def test_nothing_is_rehearsed_without_an_evaluator_or_a_table(frame):
+    unranked = synthesize(frame, Repeats(), HAND, SynthesisSettings(rehearsals=9), seed=3)
+    hanging = dataclasses.replace(frame, depth=np.where(frame.mask == 1, frame.depth, 0).astype(np.float32))
+    model = ranked_by(0.7)
+    model.evaluator.probabilities = lambda image, distance, table, fingers, planned: np.full((len(fingers), 3), 0.7)
+    untabled = synthesize(hanging, model, HAND, SynthesisSettings(rehearsals=9), seed=3)
+    assert untabled.table is None
+    for answer in (unranked, untabled):
+        assert answer.grasps and not any(grasp.rehearsed for grasp in answer.grasps)
+
+
+def test_rehearsals_without_mujoco_are_refused_by_name(frame, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("gmi_ros.sim")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "mujoco", None)
+    with pytest.raises(GmiError, match="'mujoco': pip install") as refused:
+        synthesize(frame, ranked_by(0.7), HAND, seed=3)
+    assert refused.value.code == ErrorCode.BAD_SETTING
+    assert synthesize(frame, ranked_by(0.7), HAND, SynthesisSettings(rehearsals=0), seed=3).grasps

@@ -1,4 +1,4 @@
-"""`gmi evaluate ranking`: how well the evaluator tells grasps that hold from those that do not."""
+"""`gmi evaluate ranking`: how well evaluator and rehearsals tell grasps that hold from those that do not."""
 
 import argparse
 from pathlib import Path
@@ -21,6 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--samples", type=options.count, default=64, metavar="N", help="drawn for each (default: 64)")
     parser.add_argument(
+        "--unrehearsed", action="store_true", help="by the evaluator alone, without trials in simulation"
+    )
+    parser.add_argument(
         "--data", type=Path, nargs="+", metavar="FILE", help="instead: the random candidates of these stores"
     )
     parser.add_argument("--cache", type=Path, metavar="DIR", help="of --data: folder that keeps rendered images")
@@ -40,6 +43,7 @@ def run(args: argparse.Namespace) -> Report:
     objects.check_objects(args)
     options.refuse_idle(
         ("--cache", args.cache, args.data, "--data"),
+        ("--unrehearsed", args.unrehearsed, not args.data, "free views, not --data: candidates are never rehearsed"),
         ("--split", args.split, not args.data, "free views, not --data"),
         ("--meshes", args.meshes, not args.data, "free views, not --data"),
     )
@@ -53,7 +57,9 @@ def run(args: argparse.Namespace) -> Report:
         text = f"{told['candidates']} collision-free candidates, {100 * told['held']:.1f} % held: area under the ROC "
         return Report(told, f"{text}{told['auc']:.3f}, calibration error {told['ece']:.3f}")
     _, models, _ = objects.load_objects(args, DEFAULT_SPLIT)
-    views = judge_views(folder, models, args.instances, args.tried, args.samples, args.seed, args.workers)
+    views = judge_views(
+        folder, models, args.instances, args.tried, args.samples, args.seed, args.workers, not args.unrehearsed
+    )
     told = summary(list(tqdm(views, "views", args.instances, disable=args.quiet, dynamic_ncols=True)))
     text = (
         f"{told['grasps']} grasps of {told['views']} views: area under the ROC {told['auc']:.3f}, within a view "

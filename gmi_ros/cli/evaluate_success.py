@@ -49,6 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how the object is segmented: 3 pixels too large or too small, or a tenth missing (default: exact)",
     )  # fmt: skip
     parser.add_argument("--samples", type=options.count, metavar="N", help="grasps drawn for each view")
+    parser.add_argument(
+        "--rehearsals", type=int, metavar="N", help="most trials in simulation before each (default: the nodes')"
+    )
     parser.add_argument("--seed", type=options.seed, default=1, help="of the instances and samples (default: 1)")
     parser.add_argument("--workers", type=options.count, default=2, metavar="W", help="processes (default: 2)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write how every instance ended, as JSON")
@@ -63,7 +66,9 @@ def run(args: argparse.Namespace) -> Report:
     from gmi_ros.evaluation.success import Conditions, summary
 
     _check(args)
-    settings = options.settings_from(argparse.Namespace(n_samples=args.samples), SynthesisSettings)
+    settings = options.settings_from(
+        argparse.Namespace(n_samples=args.samples, rehearsals=args.rehearsals), SynthesisSettings
+    )
     conditions = Conditions(
         args.policy, args.protocol, not args.free, args.hand, args.mask, args.planner or "view", settings, args.seed
     )
@@ -94,6 +99,7 @@ def _check(args: argparse.Namespace) -> None:
         ("--meshes", args.meshes, free, "--views free"),
         ("--views recorded --split random", recorded and args.split == "random", args.data, "--data"),
         ("--samples", args.samples, args.policy in ("best", "oracle"), "--policy best or oracle"),
+        ("--rehearsals", args.rehearsals is not None, args.policy == "best", "--policy best"),
         ("--planner", args.planner, args.policy == "mean", "--policy mean"),
         ("--model", args.model, args.policy not in ("centroid", "mesh"), "a policy that asks a network"),
     )
@@ -105,8 +111,11 @@ def _attempts(args: argparse.Namespace, folder: Path, conditions: "Conditions") 
     from gmi_ros.evaluation.instances import recorded_instances
     from gmi_ros.evaluation.models import load_model
     from gmi_ros.evaluation.success import free_attempts, recorded_attempts
+    from gmi_ros.pipeline import prepare_rehearsals
 
     load_model(folder, 1)  # what is wrong with it is told here and not by a worker
+    if conditions.policy == "best" and conditions.settings.rehearsals:
+        prepare_rehearsals()
     if args.views == "recorded":
         stores = args.data or [resource(f"data/{args.split or DEFAULT_SPLIT}.db.zst")]
         instances = recorded_instances(stores, args.instances, args.seed)

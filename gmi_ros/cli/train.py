@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> Report:
     """Train; interrupt and start again at will."""
     from gmi_ros.core.errors import ErrorCode, GmiError
-    from gmi_ros.learning.config import EVALUATOR, EvaluatorConfig, TrainingConfig
+    from gmi_ros.learning.config import EVALUATOR, HIDDEN_SIDE, EvaluatorConfig, TrainingConfig
     from gmi_ros.learning.evaluator_training import train_evaluator
     from gmi_ros.learning.networks import NETWORKS
     from gmi_ros.learning.training import train
@@ -46,6 +46,9 @@ def run(args: argparse.Namespace) -> Report:
     if args.data is None:
         raise GmiError(ErrorCode.BAD_SETTING, "--data is missing: stores to train on; or --from and --experience")
     config = options.settings_from(args, TrainingConfig, without=("network",))
+    if config.model == HIDDEN_SIDE:
+        message = f"--model {HIDDEN_SIDE} learns from no store: python -m gmi_ros.evaluation.hidden_sides"
+        raise GmiError(ErrorCode.BAD_SETTING, message)
     judging = config.model == EVALUATOR
     kind = EvaluatorConfig if judging else NETWORKS[config.model].config_type
     config = replace(config, network=options.settings_from(args, kind))

@@ -30,7 +30,8 @@ class Grasp:
     log_density: nats, standardised units; NaN where an evaluator ranks instead.
     hold_probability: that the grasp holds, by the evaluator; NaN without one. score: what grasps are ranked by, larger
     is better: with an evaluator from its probabilities (pipeline.ranking), without one the weighted log density and
-    residual of the settings.
+    residual of the settings; after rehearsals hold_probability, by both. rehearsed: whether it held in each of its trials in
+    simulation, in the order of sim.rehearsal.KINDS.
     """
 
     grasp_id: str
@@ -48,3 +49,4 @@ class Grasp:
     log_density: float
     hold_probability: float
     score: float
+    rehearsed: tuple[bool, ...] = ()

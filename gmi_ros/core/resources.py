@@ -7,6 +7,7 @@ from pathlib import Path
 from gmi_ros.core.errors import ErrorCode, GmiError
 
 SHIPPED = "models/best"  # folder of the weights that come with the package: what nodes and commands load by default
+SHIPPED_HIDDEN_SIDE = "models/hidden_side"  # that guesses what a camera does not see, whatever grasps are made by
 
 
 def resource(relative: str) -> Path:

@@ -48,6 +48,20 @@ class SynthesisSettings(Settings):
         live=True,
     )
     max_batches: int = setting(2, "how often they are drawn at most", 1, 64, live=True)
+    rehearsals: int = setting(
+        24,
+        "trials of the best grasps in simulation, on the object as it is thought to be, before one is chosen; 0: none",
+        0,
+        100_000,
+        live=True,
+    )
+    sure_rehearsed: float = setting(
+        0.5,
+        "probability of the best grasp, rehearsed in every way, below which others are rehearsed",
+        0.0,
+        1.0,
+        live=True,
+    )
     max_grasps: int = setting(10, "grasps returned, best first", 1, 4096, live=True)
     min_mask_pixels: int = setting(30, "smallest mask that is an object [px]", 3, 1_000_000, live=True)
     depth_erosion_px: int = setting(1, "mask pixels at its edge whose depth is not trusted", 0, 20, live=True)

@@ -75,10 +75,16 @@ def bench_synthesize(
 def bench_both_sizes(
     model: GraspModel, hand: BarrettHand, settings: SynthesisSettings, seed: int, scenes: int, calls: int
 ) -> dict[str, dict]:
-    """`synthesize_ms` and `stages_ms` of 640x480 frames, `synthesize_1080p_ms` of 1920x1080 frames."""
-    large = bench_synthesize(model, hand, settings, large_frames(hand, seed, scenes), calls)
-    small = bench_synthesize(model, hand, settings, frame_ring(hand, seed, scenes), calls)
-    return {**small, "synthesize_1080p_ms": large["synthesize_ms"]}
+    """`synthesize_ms` and `stages_ms` of 640x480 frames, `synthesize_1080p_ms` of 1920x1080 frames, and both without
+    rehearsals (`synthesize_unrehearsed_ms`, `synthesize_unrehearsed_1080p_ms`)."""
+    found = {}
+    for name, frames in (("", frame_ring(hand, seed, scenes)), ("_1080p", large_frames(hand, seed, scenes))):
+        whole = bench_synthesize(model, hand, settings, frames, calls)
+        quick = bench_synthesize(model, hand, replace(settings, rehearsals=0), frames, calls)
+        found.setdefault("stages_ms", whole["stages_ms"])
+        found[f"synthesize{name}_ms"] = whole["synthesize_ms"]
+        found[f"synthesize_unrehearsed{name}_ms"] = quick["synthesize_ms"]
+    return found
 
 
 def wrist_problems(hand: BarrettHand, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -22,7 +22,6 @@ from gmi_ros.evaluation.instances import Instance, free_instance
 from gmi_ros.evaluation.models import load_model
 from gmi_ros.evaluation.processes import in_chunks
 from gmi_ros.evaluation.recipes import episodes_of
-from gmi_ros.evaluation.success import plan_of
 from gmi_ros.experience.episode import Episode
 from gmi_ros.experience.store import Store
 from gmi_ros.hand.barrett import load_hand
@@ -34,7 +33,7 @@ from gmi_ros.sim.objects import ObjectModel
 from gmi_ros.sim.protocols import closing_turn
 from gmi_ros.sim.scene import Physics
 from gmi_ros.sim.splits import PRACTICE, PRACTICES, SPLITS, TEST_SPLITS, objects_of, practice_objects
-from gmi_ros.sim.trial import GraspPlan, run
+from gmi_ros.sim.trial import GraspPlan, plan_of, run
 
 WRIST_OFFSET, WRIST_TURN = 0.004, np.radians(3)  # errors of the wrist: root mean squares [m], [rad]
 MOST_TRIED = 64  # grasps of one view
@@ -92,7 +91,7 @@ def _of_views(
 
 def try_own_grasps(instance: Instance, model: GraspModel, split: str, wanted: OwnTrials) -> list[Episode]:
     """One episode for each grasp tried; none where the frame is refused or no grasp passes the filters."""
-    settings = SynthesisSettings(n_samples=wanted.samples, max_grasps=wanted.samples, max_batches=1)
+    settings = SynthesisSettings(n_samples=wanted.samples, max_grasps=wanted.samples, max_batches=1, rehearsals=0)
     try:
         synthesis = synthesize(
             instance.frame(), model, load_hand(), settings, seed=_first_seed(wanted.seed, instance.number)
@@ -127,7 +126,7 @@ def try_grasp(
     cell: with the instance's object. rng: of the errors.
     """
     grasp = synthesis.grasps[row]
-    plan = plan_of(grasp, instance.camera.world_from_camera)
+    plan = plan_of(grasp, instance.camera.world_from_camera, load_hand())
     cell.reset(instance.world_from_object)
     result = run(cell, plan, wanted.pinned)
     held = []

@@ -14,7 +14,6 @@ from gmi_ros.evaluation.instances import Instance, free_instance
 from gmi_ros.evaluation.models import load_model
 from gmi_ros.evaluation.own_trials import MOST_TRIED, OwnTrials, try_grasp
 from gmi_ros.evaluation.processes import in_chunks
-from gmi_ros.evaluation.success import plan_of
 from gmi_ros.experience.episode import Episode
 from gmi_ros.experience.store import Store
 from gmi_ros.hand.barrett import load_hand
@@ -23,6 +22,7 @@ from gmi_ros.sim.collect import TRIALS_PER_SEED, cell_of
 from gmi_ros.sim.objects import ObjectModel
 from gmi_ros.sim.protocols import LIFT, judge_grasp
 from gmi_ros.sim.scene import Physics
+from gmi_ros.sim.trial import plan_of
 
 _CHUNK = 4  # instances that a process is given at once
 _PATIENCE = 4  # views looked at for each pick: some are refused, or have no grasp
@@ -136,7 +136,7 @@ def _compare(
 
 def _holds(instance: Instance, grasp, tried: dict[bytes, bool]) -> bool:
     """By protocol `lift`; what another policy tried already is not tried again: it ends in the same bits."""
-    plan = plan_of(grasp, instance.camera.world_from_camera)
+    plan = plan_of(grasp, instance.camera.world_from_camera, load_hand())
     arrays = (plan.world_from_pregrasp, plan.world_from_palm, plan.joints_open, plan.closing.start, plan.closing.speed)
     key = b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)
     if key not in tried:

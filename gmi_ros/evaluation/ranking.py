@@ -13,7 +13,6 @@ from gmi_ros.core.settings import SynthesisSettings
 from gmi_ros.evaluation.instances import free_instance
 from gmi_ros.evaluation.models import load_model
 from gmi_ros.evaluation.processes import in_chunks
-from gmi_ros.evaluation.success import plan_of
 from gmi_ros.hand.barrett import load_hand
 from gmi_ros.learning.calibration import logits
 from gmi_ros.learning.evaluator import GraspEvaluator
@@ -24,6 +23,8 @@ from gmi_ros.learning.spec import HELD
 from gmi_ros.pipeline import synthesize
 from gmi_ros.sim.objects import ObjectModel
 from gmi_ros.sim.protocols import LIFT, judge_grasp
+from gmi_ros.sim.rehearsal import KINDS
+from gmi_ros.sim.trial import plan_of
 
 _CHUNK = 4  # views that a process is given at once
 _SEEDS = 2**63
@@ -33,7 +34,7 @@ _SEEDS = 2**63
 class Judged:
     """k grasps of one view, the best-ranked first, the others drawn from what passed the filters.
 
-    probability: (k,) that each holds, by the evaluator. held: (k,) bool, by protocol `lift`. mean_logit: of the probabilities
+    probability: (k,) that each holds, as the answer says. held: (k,) bool, by protocol `lift`. mean_logit: of the probabilities
     of all that passed the filters, NaN without an evaluator.
     """
 
@@ -44,10 +45,23 @@ class Judged:
 
 
 def judge_views(
-    folder: Path, objects: Sequence[ObjectModel], n: int, tried: int, samples: int, seed: int, workers: int = 2
+    folder: Path,
+    objects: Sequence[ObjectModel],
+    n: int,
+    tried: int,
+    samples: int,
+    seed: int,
+    workers: int = 2,
+    rehearsed: bool = False,
 ) -> Iterator[Judged | None]:
-    """Try at most `tried` of the filtered grasps of each of n free views; None for a view without a grasp."""
-    settings = SynthesisSettings(n_samples=samples, max_grasps=samples, max_batches=1)
+    """Try at most `tried` of the filtered grasps of each of n free views; None for a view without a grasp.
+
+    rehearsed: judge by rehearsals of every grasp too, not by the evaluator alone.
+    """
+    rehearsals = samples * len(KINDS) if rehearsed else 0
+    settings = SynthesisSettings(
+        n_samples=samples, max_grasps=samples, max_batches=1, rehearsals=rehearsals, sure_rehearsed=1.0
+    )
     return in_chunks(partial(_judge, folder, objects, settings, tried, seed), range(n), _CHUNK, workers)
 
 
@@ -82,7 +96,7 @@ def _judge(
                 hand,
                 LIFT,
                 instance.world_from_object,
-                plan_of(g, instance.camera.world_from_camera),
+                plan_of(g, instance.camera.world_from_camera, load_hand()),
             ).success
             for g in chosen
         ]

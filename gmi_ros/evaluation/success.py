@@ -10,7 +10,6 @@ import numpy as np
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.frame import Frame
-from gmi_ros.core.grasp import Grasp
 from gmi_ros.core.settings import SynthesisSettings
 from gmi_ros.evaluation.baselines import centroid_plan, mesh_plan
 from gmi_ros.evaluation.instances import Instance, free_instance
@@ -22,12 +21,11 @@ from gmi_ros.evaluation.processes import in_chunks
 from gmi_ros.hand.barrett import load_hand
 from gmi_ros.learning.model import GraspModel, GraspSamples
 from gmi_ros.pipeline import Synthesis, synthesize
-from gmi_ros.sim.closing import ClosingPlan
 from gmi_ros.sim.collect import cell_of
 from gmi_ros.sim.objects import ObjectModel
 from gmi_ros.sim.protocols import LIFT, Verdict, judge_grasp
 from gmi_ros.sim.scene import Physics
-from gmi_ros.sim.trial import GraspPlan
+from gmi_ros.sim.trial import GraspPlan, plan_of
 
 POLICIES = BEST, MEAN, CENTROID, MESH, ORACLE = "best", "mean", "centroid", "mesh", "oracle"
 PLANNERS = VIEW, FREE = "view", "free"  # of policy `mean`
@@ -94,7 +92,10 @@ def attempt(instance: Instance, model: GraspModel, conditions: Conditions) -> At
             plans = [_plan(instance, frame, model, conditions)]
         else:
             synthesis = _synthesis(frame, model, conditions, instance.number)
-            plans = [plan_of(grasp, instance.camera.world_from_camera) for grasp in synthesis.grasps]
+            plans = [
+                plan_of(grasp, instance.camera.world_from_camera, load_hand(conditions.hand))
+                for grasp in synthesis.grasps
+            ]
     except GmiError as error:
         return Attempt(instance.number, name, None, None, error.code.name.lower())
     if not plans:
@@ -122,8 +123,10 @@ def _plan(instance: Instance, frame: Frame, model: GraspModel, conditions: Condi
 
 def _synthesis(frame: Frame, model: GraspModel, conditions: Conditions, number: int) -> Synthesis:
     hand, seed = load_hand(conditions.hand), (conditions.seed + number) % _SEEDS
-    if conditions.policy in (BEST, ORACLE):
+    if conditions.policy == BEST:
         return synthesize(frame, model, hand, conditions.settings, seed=seed)
+    if conditions.policy == ORACLE:
+        return synthesize(frame, model, hand, replace(conditions.settings, rehearsals=0), seed=seed)
     settings = replace(conditions.settings, n_samples=1, max_grasps=1)
     found = synthesize(frame, _OnePrediction(model), hand, settings, seed=seed)
     # With clearances as they are the fingers open as wide as there is room; only where there is none, without.
@@ -138,16 +141,6 @@ class _OnePrediction:
 
     def sample(self, image: np.ndarray, n: int, seed: int) -> GraspSamples:
         return self._model.predict(image)
-
-
-def plan_of(grasp: Grasp, world_from_camera: np.ndarray) -> GraspPlan:
-    """What the simulated hand is to do for a grasp seen by this camera."""
-    return GraspPlan(
-        world_from_camera @ grasp.camera_from_pregrasp,
-        world_from_camera @ grasp.camera_from_palm,
-        grasp.joints_open,
-        ClosingPlan(grasp.finger_start, grasp.finger_speed, load_hand().coupling.curl),
-    )
 
 
 def free_attempts(

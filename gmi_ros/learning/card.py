@@ -4,6 +4,7 @@ import numpy as np
 
 from gmi_ros.learning.config import TrainingConfig, to_dict
 from gmi_ros.learning.dataset import GraspData
+from gmi_ros.learning.image_arrays import ImageArrays
 from gmi_ros.learning.judged import JudgedData
 
 TITLES = {
@@ -14,6 +15,7 @@ TITLES = {
     "r_cvae": "R-CVAE",
     "mixture": "Autoregressive mixture",
     "evaluator": "Grasp evaluator",
+    "hidden_side": "Hidden sides",
 }
 
 
@@ -69,6 +71,26 @@ that the fingers close in{met}. {result["parameters"]} parameters: {sizes}.
 | fingerprint of the data | {data.fingerprint()} |
 
 Validation trials are those of a random part of the objects, which are not trained on.
+"""
+
+
+def hidden_side_card(config: TrainingConfig, data: ImageArrays, result: dict) -> str:
+    """Markdown for `card.md`, from the answer of `hidden_side_training.train_hidden_side`."""
+    return f"""# Hidden sides
+
+How deep an object is behind each cell that a camera sees of it, as a logistic distribution. {result["parameters"]}
+parameters: filters {config.network.filters}.
+
+| | |
+|---|---|
+| views for training / validation, of {_count(data.object_id)} objects | {result["n_train"]} / {result["n_validation"]} |
+| epochs run (at most {config.max_epochs}), best | {result["epochs"]}, {result["best_epoch"]} |
+| negative log-likelihood, validation [nats a cell, in units of 5 cm] | {result["val_nll"]:.4f} |
+| guess off by, median of the cells [mm] | {1e3 * result["error_m"]:.1f} |
+| minibatch, learning rate, seed | {config.batch_size} views, {config.learning_rate}, {config.seed} |
+| fingerprint of the data | {data.fingerprint()} |
+
+Validation views are those of a random part of the objects, which are not trained on.
 """
 
 

@@ -3,23 +3,26 @@
 import hashlib
 import json
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
 from safetensors.torch import save as tensor_bytes
 from torch import nn
 
 from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.core.resources import SHIPPED_HIDDEN_SIDE, resource
 from gmi_ros.core.settings import Settings
 from gmi_ros.learning.calibration import Calibration
-from gmi_ros.learning.config import EVALUATOR, MODELS, from_dict, to_dict
+from gmi_ros.learning.config import EVALUATOR, HIDDEN_SIDE, MODELS, from_dict, to_dict
 from gmi_ros.learning.devices import device_named
 from gmi_ros.learning.evaluator import EvaluatorNetwork, GraspEvaluator
 from gmi_ros.learning.files import check_tensors, read_tensors, write_together
+from gmi_ros.learning.hidden_side import HiddenSideGuesser, HiddenSideNetwork
 from gmi_ros.learning.model import GraspModel
 from gmi_ros.learning.networks import NETWORKS
 
 VERSION = 1  # of the folder's layout and of the network; raised when older weights no longer mean the same
-_KINDS: dict[str, type[nn.Module]] = {**NETWORKS, EVALUATOR: EvaluatorNetwork}
+_KINDS: dict[str, type[nn.Module]] = {**NETWORKS, EVALUATOR: EvaluatorNetwork, HIDDEN_SIDE: HiddenSideNetwork}
 CONFIG, WEIGHTS, METRICS, CARD = "config.json", "weights.safetensors", "metrics.json", "card.md"
 
 
@@ -45,7 +48,7 @@ def save(folder: Path, network: nn.Module, metrics: dict, card: str, calibration
 
 
 def architecture_of(network: nn.Module) -> str:
-    """The network's name: of a grasp model in NETWORKS, or `evaluator`."""
+    """The network's name: of a grasp model in NETWORKS, `evaluator`, or `hidden_side`."""
     return next(name for name, kind in _KINDS.items() if kind is type(network))
 
 
@@ -75,6 +78,13 @@ def load_evaluator(folder: Path, device: str = "cpu") -> GraspEvaluator:
     if calibration != Calibration():
         digest = hashlib.sha256(f"{digest} {calibration}".encode()).hexdigest()
     return GraspEvaluator(network, digest[:16], device_named(device), calibration)
+
+
+@cache
+def hidden_side() -> HiddenSideGuesser:
+    """The network of hidden sides that comes with the package. Raises as `load` does, and FILE_NOT_FOUND."""
+    network, digest = load_network(resource(SHIPPED_HIDDEN_SIDE), (HIDDEN_SIDE,))
+    return HiddenSideGuesser(network, digest[:16])
 
 
 def calibration_of(folder: Path) -> Calibration:

@@ -9,6 +9,7 @@ from gmi_ros.learning.spec import IMAGE_SIZE
 
 MODELS = ("cnn", "cnn_full", "gsnn", "cvae", "r_cvae", "mixture")
 EVALUATOR = "evaluator"  # no grasp model: it judges their grasps
+HIDDEN_SIDE = "hidden_side"  # nor this: it guesses what a camera does not see
 
 
 @dataclass(frozen=True)
@@ -97,11 +98,18 @@ class EvaluatorConfig(Settings):
 
 
 @dataclass(frozen=True)
+class HiddenSideConfig(Settings):
+    """Sizes of the network that guesses hidden sides."""
+
+    filters: tuple[int, ...] = setting((8, 16, 32, 64), "of its convolutions, from one halving to the next", 1, 1024)
+
+
+@dataclass(frozen=True)
 class TrainingConfig(Settings):
     """How a network is trained; the defaults are the paper's (IV-B) where it says."""
 
-    model: str = setting("r_cvae", "the network to train", choices=(*MODELS, EVALUATOR))
-    network: NetworkConfig | MixtureConfig | EvaluatorConfig = setting(NetworkConfig(), "its sizes")
+    model: str = setting("r_cvae", "the network to train", choices=(*MODELS, EVALUATOR, HIDDEN_SIDE))
+    network: NetworkConfig | MixtureConfig | EvaluatorConfig | HiddenSideConfig = setting(NetworkConfig(), "its sizes")
     learning_rate: float = setting(1e-3, "Adam's learning rate", 1e-8, 1.0)
     cooldown: float = setting(
         0.0, "last part of max_epochs, over which the learning rate falls to zero; 0 is the paper's", 0.0, 1.0

@@ -16,6 +16,7 @@ from gmi_ros.learning.calibration import Calibration
 from gmi_ros.learning.config import TrainingConfig, to_dict
 from gmi_ros.learning.devices import device_named
 from gmi_ros.learning.files import write_together
+from gmi_ros.learning.hidden_side import HiddenSideNetwork
 from gmi_ros.learning.layers import VisualFeatures
 from gmi_ros.learning.parallel import Team
 from gmi_ros.learning.spatial import SpatialFeatures
@@ -181,7 +182,7 @@ def _wants_bfloat16(precision: str, device: torch.device) -> bool:
 def multiply_in_bfloat16(network: nn.Module, wanted: bool) -> None:
     """In the convolutions over the image."""
     for module in network.modules():
-        if isinstance(module, (VisualFeatures, SpatialFeatures)):
+        if isinstance(module, (VisualFeatures, SpatialFeatures, HiddenSideNetwork)):
             module.bfloat16 = wanted
 
 

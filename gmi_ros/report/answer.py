@@ -25,6 +25,7 @@ def grasp_data(grasp: Grasp) -> dict:
         "log_density": _known(grasp.log_density),
         "hold_probability": _known(grasp.hold_probability),
         "score": float(grasp.score),
+        "rehearsed": list(grasp.rehearsed),
     }
 
 

@@ -12,12 +12,13 @@ from gmi_ros.core.errors import GmiError
 from gmi_ros.core.resources import SHIPPED, resource
 from gmi_ros.evaluation.instances import Instance, free_instance
 from gmi_ros.evaluation.models import load_model
-from gmi_ros.evaluation.success import Attempt, Conditions, attempt, plan_of
+from gmi_ros.evaluation.success import Attempt, Conditions, attempt
+from gmi_ros.hand.barrett import load_hand
 from gmi_ros.report.data_pictures import column, film_strip, labelled
 from gmi_ros.sim.collect import TrialRecord, cell_of
 from gmi_ros.sim.scene import Physics
 from gmi_ros.sim.splits import SPLITS, objects_of
-from gmi_ros.sim.trial import run
+from gmi_ros.sim.trial import plan_of, run
 
 
 def films(folder: Path, split: str, each: int, conditions: Conditions) -> Iterator[tuple[bool, Image.Image]]:
@@ -34,7 +35,7 @@ def films(folder: Path, split: str, each: int, conditions: Conditions) -> Iterat
 
 def _film(instance: Instance, found: Attempt) -> Image.Image:
     grasp = found.synthesis.grasps[0]
-    plan = plan_of(grasp, instance.camera.world_from_camera)
+    plan = plan_of(grasp, instance.camera.world_from_camera, load_hand())
     cell = cell_of(instance.object_model, Physics())
     cell.reset(instance.world_from_object)
     result = run(cell, plan)

@@ -12,6 +12,7 @@ from gmi_ros.core.resources import SHIPPED, resource
 from gmi_ros.core.settings import SynthesisSettings
 from gmi_ros.hand.barrett import BarrettHand, load_hand
 from gmi_ros.learning.checkpoint import GraspModel, load
+from gmi_ros.pipeline import prepare_rehearsals
 from gmi_ros.ros.convert import Motion
 from gmi_ros.ros.settings import NO_POSE, NodeSettings, pose_of
 from gmi_ros.ros.transforms import Transforms
@@ -40,6 +41,8 @@ def make_configuration(node: Node, settings: NodeSettings, synthesis: SynthesisS
     given = None if settings.camera_pose == NO_POSE else pose_of("camera_pose", settings.camera_pose)
     torch.set_num_threads(synthesis.inference_threads)
     weights = load_weights(settings, synthesis)
+    if synthesis.rehearsals and weights.model.evaluator is not None:
+        prepare_rehearsals()
     transforms = Transforms(node, settings.target_frame, given)
     return Configuration(load_hand(settings.hand), weights.model, weights.folder, transforms)
 

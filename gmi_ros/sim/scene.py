@@ -9,12 +9,19 @@ from gmi_ros.hand.barrett import BarrettHand
 from gmi_ros.hand.export import mjcf
 from gmi_ros.sim.geometry import volume
 from gmi_ros.sim.objects import ObjectModel
+from gmi_ros.sim.shapes import ALL, HAND, TABLE
 
 TABLE_GROUP, OBJECT_GROUP, HAND_GROUP = 0, 1, 3  # geom groups; the camera does not see the parked hand
+_FOOT_GROUP = 4  # of what only the table meets, which nothing sees
 OBJECT_FRICTION = (0.6, 0.02, 0.001)  # object on table: sliding, torsional [m], rolling [m]
 WRIST_STIFFNESS, WRIST_DAMPING = 2e4, 4e2  # [N/m], [N s/m]: an arm that carries 1 kg with 0.5 mm of sag
 FINGER_STIFFNESS, FINGER_DAMPING = 25.0, 0.35  # [N m/rad], [N m s/rad]: joint servo of the finger drives
 SPREAD_STIFFNESS, SPREAD_DAMPING = 40.0, 0.5
+_BITS = {
+    ALL: (1, 3),
+    HAND: (0, 2),
+    TABLE: (0, 1),
+}  # contype and conaffinity of what meets these; below those of the others
 _SHAPES = {
     "box": mujoco.mjtGeom.mjGEOM_BOX,
     "ellipsoid": mujoco.mjtGeom.mjGEOM_ELLIPSOID,
@@ -71,11 +78,14 @@ def _add_table(spec: mujoco.MjSpec) -> None:
 def _add_object(spec: mujoco.MjSpec, model: ObjectModel, mass: float) -> None:
     body = spec.worldbody.add_body(name=model.name)
     body.add_freejoint(name=f"{model.name}_free")
-    density = mass / sum(volume(part) for part in model.parts)  # [kg/m3]
+    density = mass / sum(volume(part) for part in model.parts if part.meets != TABLE)  # [kg/m3]
     for i, part in enumerate(model.parts):
+        own, others = _BITS[part.meets]
         geom = {
-            "name": f"{model.name}_{i}", "pos": part.position, "quat": np.roll(part.xyzw, 1), "density": density,
-            "group": OBJECT_GROUP, "friction": OBJECT_FRICTION, "condim": 6, "contype": 1, "conaffinity": 3,
+            "name": f"{model.name}_{i}", "pos": part.position, "quat": np.roll(part.xyzw, 1),
+            "density": 0.0 if part.meets == TABLE else density,
+            "group": _FOOT_GROUP if part.meets == TABLE else OBJECT_GROUP,
+            "friction": OBJECT_FRICTION, "condim": 6, "contype": own, "conaffinity": others,
             "rgba": [*model.rgb, 1], "solref": [0.005, 1],
         }  # fmt: skip
         if part.shape == "hull":

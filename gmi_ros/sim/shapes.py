@@ -13,6 +13,7 @@ from gmi_ros.core.errors import ErrorCode, GmiError
 THINNEST = 0.001  # of a part, across [m]
 _ROUND = 28  # sides of what stands for a circle
 _EXTRAS = ("shape", "at", "turn", "repeat", "mirror")
+MEETS = ALL, HAND, TABLE = "all", "hand", "table"
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +22,8 @@ class Part:
 
     shape: box, ellipsoid, cylinder, capsule or hull. size [m]: half extents of a box, semi-axes of an ellipsoid,
     (radius, half height) of cylinder and capsule along z, () of a hull. position [m], xyzw: pose in the object.
-    vertices: (n, 3) float64 [m] in the part's frame; its convex hull is the part. None but for a hull.
+    vertices: (n, 3) float64 [m] in the part's frame; its convex hull is the part. None but for a hull. meets: what touches
+    it, one of MEETS; what only the table meets has no mass.
     """
 
     shape: str
@@ -29,6 +31,7 @@ class Part:
     position: tuple[float, float, float]
     xyzw: tuple[float, float, float, float]
     vertices: np.ndarray | None = None
+    meets: str = ALL
 
 
 def parts_of(entry: dict) -> tuple[Part, ...]:

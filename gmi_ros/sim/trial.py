@@ -7,6 +7,8 @@ import numpy as np
 
 from gmi_ros.core import poses
 from gmi_ros.core.errors import GmiError
+from gmi_ros.core.grasp import Grasp
+from gmi_ros.hand.barrett import BarrettHand
 from gmi_ros.sim.cell import Cell
 from gmi_ros.sim.closing import CONTROL_PERIOD, ClosingPlan, FingerDrives, closing_time
 
@@ -31,6 +33,16 @@ class GraspPlan:
     world_from_palm: np.ndarray
     joints_open: np.ndarray
     closing: ClosingPlan
+
+
+def plan_of(grasp: Grasp, world_from_camera: np.ndarray, hand: BarrettHand) -> GraspPlan:
+    """What a simulated hand is to do for a grasp seen by this camera."""
+    return GraspPlan(
+        world_from_camera @ grasp.camera_from_pregrasp,
+        world_from_camera @ grasp.camera_from_palm,
+        grasp.joints_open,
+        ClosingPlan(grasp.finger_start, grasp.finger_speed, hand.coupling.curl),
+    )
 
 
 @dataclass(frozen=True)

@@ -61,14 +61,14 @@ def test_a_stored_grasp_ends_as_it_did(store):
     model = load_model(FOLDER, 1)
     instance = free_instance(list(objects.values()), _number(episode), WANTED.seed, _number(episode) % 2 == 1)
     np.testing.assert_allclose(instance.world_from_object, resting_pose(episode), atol=1e-6)
-    from gmi_ros.evaluation.success import plan_of
+    from gmi_ros.sim.trial import plan_of
     from gmi_ros.pipeline import synthesize
 
     synthesis = synthesize(instance.frame(), model, hand, _settings(), seed=episode.seed)
     grasp = min(
         synthesis.grasps, key=lambda g: np.abs(instance.camera.world_from_camera @ g.camera_from_palm - palm).max()
     )
-    plan = plan_of(grasp, instance.camera.world_from_camera)
+    plan = plan_of(grasp, instance.camera.world_from_camera, load_hand())
     np.testing.assert_allclose(plan.world_from_palm, palm, atol=1e-5)
     assert isinstance(plan, GraspPlan)
     assert judge_grasp(objects[episode.object_name], hand, LIFT, instance.world_from_object, plan).success

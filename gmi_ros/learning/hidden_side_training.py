@@ -1,0 +1,118 @@
+"""Training of the network of hidden sides: the likelihood of how deep simulated objects are behind what is seen of them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.learning.card import hidden_side_card
+from gmi_ros.learning.config import TrainingConfig
+from gmi_ros.learning.hidden_side import HiddenSideNetwork, unlikeliness
+from gmi_ros.learning.image_arrays import ImageArrays
+from gmi_ros.learning.parallel import Team, team
+from gmi_ros.learning.run import Run
+
+_CHUNK = 64  # validation views looked at together
+
+
+@dataclass(frozen=True)
+class HiddenSideData(ImageArrays):
+    """Views of objects. rgb, depth, mask: as ImageArrays. table: (m, 4) plane in {O}, distance: (m,) [m] of {O}'s origin
+    along the optical axis. thickness: (m, 64, 64) float16 [m], NaN where no object is. object_id: (m,) int."""
+
+    rgb: np.ndarray
+    depth: np.ndarray
+    mask: np.ndarray
+    table: np.ndarray
+    distance: np.ndarray
+    thickness: np.ndarray
+    object_id: np.ndarray
+
+
+def train_hidden_side(
+    config: TrainingConfig, data: HiddenSideData, out_dir: Path, resume: bool = True, progress: bool = True
+) -> dict:
+    """Train a network of hidden sides and write the weights of its best epoch as a model folder, in all as `training.train`.
+
+    A random part of the objects is for validation.
+
+    Returns:
+        As `training.train`, with negative log-likelihoods in nats per cell, and error_m: how far guesses are off, the median
+        over the cells of the validation objects [m].
+
+    Raises:
+        GmiError: as `training.train`; FILE_DAMAGED where there is one object only.
+    """
+    with team() as members:
+        return _HiddenSideRun(config, data, Path(out_dir), members, progress and members.rank == 0).train(resume)
+
+
+class _Objective(nn.Module):
+    def __init__(self, network: HiddenSideNetwork):
+        super().__init__()
+        self.network = network
+
+    def forward(self, *batch: Tensor) -> tuple:
+        """The loss twice, and 0 for the KL term that there is none of."""
+        *seen, thickness = batch
+        loss = unlikeliness(self.network(*seen), thickness)
+        return loss, loss, torch.zeros_like(loss)
+
+
+class _HiddenSideRun(Run):
+    def __init__(self, config: TrainingConfig, data: HiddenSideData, out_dir: Path, members: Team, progress: bool):
+        self.data = data
+        objects = np.unique(data.object_id)
+        if len(objects) < 2:
+            message = "views of one object cannot be split into training and validation; at least 2 are needed"
+            raise GmiError(ErrorCode.FILE_DAMAGED, message)
+        rng = np.random.default_rng(config.seed)
+        chosen = rng.permutation(objects)[: max(1, round(len(objects) * config.validation_fraction))]
+        held_out = np.isin(data.object_id, chosen)
+        self._validation, self._train = np.flatnonzero(held_out), np.flatnonzero(~held_out)
+        network = HiddenSideNetwork(config.network, config.seed)
+        n_batches = max(1, len(self._train) // config.batch_size)
+        super().__init__(config, network, data.fingerprint(), n_batches, out_dir, members, progress)
+
+    def objective(self) -> nn.Module:
+        return _Objective(self.state.network)
+
+    def batch(self, rng: np.random.Generator, generator: torch.Generator) -> tuple:
+        """A part of it in a mirror along {O}'s y."""
+        pixels, distance, table, thickness = self._tensors(rng.choice(self._train, self.share, replace=False))
+        which = torch.rand(len(pixels), generator=generator, device=pixels.device) < self.config.mirrored
+        pixels = torch.where(which[:, None, None, None], pixels.flip(3), pixels)
+        thickness = torch.where(which[:, None, None], thickness.flip(2), thickness)
+        table = torch.where(which[:, None], table * table.new_tensor([1.0, -1.0, 1.0, 1.0]), table)
+        return pixels, distance, table, thickness
+
+    def _tensors(self, views: np.ndarray) -> tuple[Tensor, ...]:
+        pixels = torch.from_numpy(self.data.images(views)).permute(0, 3, 1, 2)
+        arrays = (self.data.distance[views], self.data.table[views], self.data.thickness[views])
+        return tuple(t.to(self.device) for t in (pixels, *(torch.from_numpy(a.astype(np.float32)) for a in arrays)))
+
+    def validate(self) -> Tensor:
+        return torch.tensor([self._judge()[0], 0.0], dtype=torch.float64)
+
+    def _judge(self) -> tuple[float, float]:
+        """Negative log-likelihood [nats a cell] and median error [m] on the validation objects."""
+        losses, cells, off = [], [], []
+        for first in range(0, len(self._validation), _CHUNK):
+            *seen, thickness = self._tensors(self._validation[first : first + _CHUNK])
+            guess, known = self.state.network(*seen), torch.isfinite(thickness)
+            losses.append(unlikeliness(guess, thickness).item())
+            cells.append(int(known.sum()))
+            off.append((guess.thickness - thickness)[known].abs().cpu().numpy())
+        return float(np.average(losses, weights=cells)), float(np.median(np.concatenate(off)))
+
+    def told(self) -> dict:
+        self.state.network.eval()
+        with torch.inference_mode():
+            error = self._judge()[1]
+        return {"n_train": len(self._train), "n_validation": len(self._validation), "error_m": error}
+
+    def card(self, result: dict) -> str:
+        return hidden_side_card(self.config, self.data, result)

@@ -1,0 +1,135 @@
+"""Grasps tried in simulation before one is executed, on the object as it is thought to be.
+
+What a network learned of many objects tells which grasps look like those that held. Whether this one holds depends on where
+three fingers meet this surface, and that the cell's own physics tell best: even on a hidden side that is only guessed.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from gmi_ros.core.cloud import Table
+from gmi_ros.core.errors import GmiError
+from gmi_ros.core.frame import Frame
+from gmi_ros.core.object_frame import ObjectFrame
+from gmi_ros.hand.barrett import BarrettHand
+from gmi_ros.sim.cell import Cell
+from gmi_ros.sim.closing import CONTROL_PERIOD, FingerDrives, closing_time
+from gmi_ros.sim.protocol_steps import Watch
+from gmi_ros.sim.reconstruction import reconstruct
+from gmi_ros.sim.scene import Physics
+from gmi_ros.sim.trial import HELD, SQUEEZE_TIME, WRIST_PERIOD, GraspPlan, approach_is_free, judge, lift_profile
+
+LIFTED_FOR = 0.4  # [s]: what slips out of the hand mostly does so when its weight comes on
+TIMESTEP = 0.004  # [s]
+STEADY = np.radians(15)  # most that the closing hand may turn a free object
+_SHALLOWEST = 1e-3  # [m]
+
+
+class Kind(NamedTuple):
+    """One way to rehearse. deeper: by so many spreads than is likeliest the hidden side is put. pinned: something holds the
+    object while the hand closes; else nothing but the table does, and it may not turn by more than STEADY."""
+
+    deeper: float
+    pinned: bool
+
+
+KINDS = Kind(0.0, True), Kind(-1.0, True), Kind(0.0, False)  # each grasp is rehearsed in this order
+
+
+# Log odds that a grasp holds, by how many ways it was rehearsed in: an offset, weights of the log odds of the evaluator's
+# score and of each way in which it held. Fitted, as `python -m gmi_ros.evaluation.rehearsals` tells.
+BELIEFS = ((-0.33, 0.89), (-1.67, 0.55, 2.52), (-1.93, 0.5, 1.54, 1.48), (-2.09, 0.5, 1.32, 1.33, 0.67))
+
+
+class Stage:
+    """The object of a frame in a cell for each guess of its hidden side, made when it is first asked for."""
+
+    def __init__(
+        self, frame: Frame, found: ObjectFrame, table: Table, guess: tuple[np.ndarray, np.ndarray], hand: BarrettHand
+    ):
+        """guess: thickness and spread, (64, 64) [m] each, as HiddenSideGuesser gives them."""
+        self._seen, self._guess, self._hand = (frame, found, table), guess, hand
+        self._cells: dict[float, tuple[Cell, np.ndarray]] = {}
+
+    def holds(self, plan: GraspPlan, kind: Kind) -> bool:
+        """Whether the object comes up with the hand and stays.
+
+        Args:
+            plan: in the world of `reconstruction.world_from_camera`.
+
+        Raises:
+            GmiError: as `reconstruct`.
+        """
+        if kind.deeper not in self._cells:
+            thickness, spread = self._guess
+            deep = np.where(thickness > 0, np.maximum(thickness + kind.deeper * spread, _SHALLOWEST), 0.0)
+            model, pose = reconstruct(*self._seen, deep)
+            self._cells[kind.deeper] = Cell(model, self._hand, Physics(timestep=TIMESTEP)), pose
+        cell, pose = self._cells[kind.deeper]
+        cell.reset(pose)
+        return _holds(cell, plan, kind.pinned)
+
+
+def _holds(cell: Cell, plan: GraspPlan, pinned: bool) -> bool:
+    """A picking trial in short."""
+    if not approach_is_free(cell, plan):
+        return False
+    cell.place_hand(plan.world_from_palm, plan.joints_open)
+    watch = Watch(cell)
+    try:
+        cell.pin(pinned)
+        drives = FingerDrives(cell, plan.closing)
+        drives.close(closing_time(cell.hand, plan.closing))
+        if judge(cell) != HELD or watch.look().turned > STEADY:
+            return False
+        cell.pin(False)
+        for _ in range(round(SQUEEZE_TIME / CONTROL_PERIOD)):
+            drives.advance()
+        steps = WRIST_PERIOD / cell.model.opt.timestep
+        for i in range(round(LIFTED_FOR / WRIST_PERIOD)):
+            cell.command_wrist(np.array([0.0, 0.0, lift_profile(i * WRIST_PERIOD)]))
+            cell.step(round((i + 1) * steps) - round(i * steps))
+        return judge(cell) == HELD
+    except GmiError:  # the simulation diverged
+        return False
+    finally:
+        cell.pin(False)
+
+
+class Rehearsed(NamedTuple):
+    """outcomes: of each of n grasps, whether it held, in the order of KINDS, as far as it was rehearsed. log_odds: (n,) that
+    each holds, after that."""
+
+    outcomes: list[tuple[bool, ...]]
+    log_odds: np.ndarray
+
+
+def rehearse(stage: Stage, plans: Sequence[GraspPlan], prior: np.ndarray, most: int, sure: float) -> Rehearsed:
+    """Try the grasp that is believed in most, in its next way, until that is one which has been tried in every way and is
+    believed in enough; while it is not, others are tried.
+
+    Args:
+        prior: (n,) log odds of the evaluator's score. most: trials. sure: log odds that are enough.
+
+    Raises:
+        GmiError: as `reconstruct`.
+    """
+    outcomes: list[tuple[bool, ...]] = [() for _ in plans]
+    log_odds = np.array([believed(odds, ()) for odds in prior])
+    for _ in range(most):
+        left = [i for i, seen in enumerate(outcomes) if len(seen) < len(KINDS)]
+        best = int(np.argmax(log_odds))
+        if not left or len(outcomes[best]) == len(KINDS) and log_odds[best] >= sure:
+            break
+        i = max(left, key=lambda i: log_odds[i])
+        outcomes[i] += (stage.holds(plans[i], KINDS[len(outcomes[i])]),)
+        log_odds[i] = believed(prior[i], outcomes[i])
+    return Rehearsed(outcomes, log_odds)
+
+
+def believed(prior: float, outcomes: Sequence[bool]) -> float:
+    """Log odds that a grasp holds of which the evaluator says `prior`, after rehearsals in the order of KINDS."""
+    offset, slope, *weights = BELIEFS[len(outcomes)]
+    return offset + slope * prior + sum(w for w, held in zip(weights, outcomes, strict=True) if held)

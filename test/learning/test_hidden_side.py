@@ -1,0 +1,96 @@
+"""The network of hidden sides: its likelihood is the logistic's, its table the one that rays meet, and it learns."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import logistic
+
+from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.core.observation import DEPTH_CLIP_M, WINDOW_M
+from gmi_ros.learning import checkpoint
+from gmi_ros.learning.config import HIDDEN_SIDE, HiddenSideConfig, TrainingConfig
+from gmi_ros.learning.hidden_side import HiddenSide, HiddenSideNetwork, unlikeliness
+from gmi_ros.learning.hidden_side_training import HiddenSideData, train_hidden_side
+
+TINY = HiddenSideConfig(filters=(4, 8))
+CONFIG = TrainingConfig(
+    model=HIDDEN_SIDE, network=TINY, learning_rate=0.02, batch_size=8, max_epochs=6, mirrored=0.5, precision="float32"
+)
+FLOOR = np.array([-0.6, 0.0, 0.8, -0.05], np.float32)  # a table in {O}
+
+
+def toy_views(n=48, seed=0):
+    """Square blocks that reach back by their own width."""
+    rng = np.random.default_rng(seed)
+    depth, mask = np.full((n, 64, 64), 0.05, np.float16), np.zeros((n, 64, 64), bool)
+    deep = np.full((n, 64, 64), np.nan, np.float16)
+    for i, half in enumerate(rng.integers(4, 16, n)):
+        square = (i, slice(32 - half, 32 + half), slice(32 - half, 32 + half))
+        depth[square], mask[square], deep[square] = 0.0, True, 2 * half * WINDOW_M / 64
+    rgb, table = np.zeros((n, 1, 1, 3), np.uint8), np.tile(FLOOR, (n, 1))
+    return HiddenSideData(rgb, depth, mask, table, np.full(n, 0.7, np.float32), deep, np.arange(n) // 4)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("hidden_side")
+    return folder, train_hidden_side(CONFIG, toy_views(), folder, progress=False)
+
+
+def test_the_loss_is_the_logistic_density():
+    rng = np.random.default_rng(1)
+    guess = HiddenSide(*(torch.from_numpy(rng.uniform(0.01, 0.1, (2, 64, 64))) for _ in range(2)))
+    true = rng.uniform(0, 0.2, (2, 64, 64))
+    true[rng.random(true.shape) < 0.3] = np.nan
+    unit = 0.05
+    want = -logistic.logpdf(true / unit, guess.thickness.numpy() / unit, guess.spread.numpy() / unit)
+    assert unlikeliness(guess, torch.from_numpy(true)).item() == pytest.approx(np.nanmean(want))
+
+
+def test_the_table_is_where_each_cells_ray_meets_it():
+    network, distance = HiddenSideNetwork(TINY), 0.7
+    met = network._table(torch.tensor([distance]), torch.from_numpy(FLOOR[None]))[0].numpy()
+    offsets = ((64 - 1) / 2 - np.arange(64)) * (WINDOW_M / 64)
+    rays = np.stack(np.broadcast_arrays(distance, offsets[None, :], offsets[:, None]), -1)  # from the camera, in {O}
+    points = (met[..., None] + distance) / distance * rays - [distance, 0, 0]
+    seen = met < DEPTH_CLIP_M - 1e-6
+    assert seen.any()
+    np.testing.assert_allclose(points[seen] @ FLOOR[:3], FLOOR[3], atol=1e-5)
+
+
+def test_it_learns_how_deep_things_are(trained):
+    folder, told = trained
+    history = [line.split(",") for line in (folder / "log.csv").read_text().splitlines()[1:]]
+    assert float(history[-1][3]) < float(history[0][3]) - 0.5
+    assert told["error_m"] < 0.02 and json.loads((folder / "metrics.json").read_text())["error_m"] == told["error_m"]
+    assert f"{1e3 * told['error_m']:.1f}" in (folder / "card.md").read_text()
+
+
+def test_beside_the_object_there_is_nothing_and_it_is_never_too_sure(trained):
+    network, _ = checkpoint.load_network(trained[0], (HIDDEN_SIDE,))
+    data = toy_views(4, seed=2)
+    images = torch.from_numpy(data.images(np.arange(4))).permute(0, 3, 1, 2)
+    with torch.inference_mode():
+        for table in (torch.from_numpy(data.table), torch.full((4, 4), torch.nan)):
+            guess = network(images, torch.from_numpy(data.distance), table)
+            assert torch.isfinite(guess.thickness).all() and (guess.spread >= 5e-4).all()
+            assert ((guess.thickness > 0).numpy() == data.mask).all()
+
+
+def test_the_same_run_ends_in_the_same_bits_and_another_is_refused(trained, tmp_path):
+    folder, told = trained
+    again = train_hidden_side(CONFIG, toy_views(), tmp_path, progress=False)
+    assert (tmp_path / "weights.safetensors").read_bytes() == (folder / "weights.safetensors").read_bytes()
+    assert again["val_nll"] == told["val_nll"]
+    with pytest.raises(GmiError) as refused:
+        train_hidden_side(replace(CONFIG, seed=1), toy_views(), tmp_path, progress=False)
+    assert refused.value.code == ErrorCode.BAD_SETTING
+
+
+def test_views_of_one_object_are_too_few(tmp_path):
+    with pytest.raises(GmiError) as refused:
+        train_hidden_side(CONFIG, toy_views(4), tmp_path, progress=False)
+    assert refused.value.code == ErrorCode.FILE_DAMAGED

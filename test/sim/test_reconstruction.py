@@ -1,0 +1,101 @@
+"""An object made of what a frame shows: it looks the same, stands where it stood, and meets hand and table as it should."""
+
+import numpy as np
+import pytest
+
+from gmi_ros.core import poses
+from gmi_ros.core.cloud import Table, fit_table
+from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.core.object_frame import object_frame
+from gmi_ros.core.observation import observe, window_rays
+from gmi_ros.hand.barrett import load_hand
+from gmi_ros.sim.camera import KINECT, Camera, look_at, render
+from gmi_ros.sim.cell import Cell
+from gmi_ros.sim.geometry import volume
+from gmi_ros.sim.objects import find_object
+from gmi_ros.sim.reconstruction import COLUMN, reconstruct, world_from_camera
+from gmi_ros.sim.shapes import HAND, TABLE
+from gmi_ros.sim.thickness import thickness
+
+NAMES = ("block_0", "can_0", "mug_0", "hammer_0")
+
+
+def view(name, azimuth=0.4, elevation=0.9):
+    """A resting object as a camera sees it: its frame, {O}, table and true thickness, and the camera."""
+    cell = Cell(find_object(name), None)
+    centre, extent = cell.object_bounds()
+    cell.reset(poses.make(np.eye(3), np.array([0.02, -0.01, extent[2] - centre[2] + 0.0005])))
+    camera = Camera(KINECT, look_at(np.array([0.0, 0.0, 0.04]), azimuth, elevation, 0.7))
+    frame = render(cell.model, cell.data, camera, {cell.object_body: 1})
+    found = object_frame(frame)
+    mask = observe(frame, found).mask
+    deep = np.zeros(mask.shape)
+    pixels = np.rint(KINECT.project(window_rays(found)))[mask]
+    deep[mask] = np.nan_to_num(thickness(cell.model, cell.data, camera, pixels))
+    return frame, found, fit_table(frame, found), deep, camera
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def made(request):
+    frame, found, table, deep, camera = view(request.param)
+    return frame, found, table, deep, camera, *reconstruct(frame, found, table, deep)
+
+
+def test_it_looks_as_what_it_was_made_of(made):
+    frame, found, table, _, _, model, pose = made
+    cell = Cell(model, None)
+    cell.reset(pose)
+    again = render(cell.model, cell.data, Camera(KINECT, world_from_camera(table, found)), {cell.object_body: 1})
+    both = (frame.mask == 1) & (again.mask == 1)
+    assert both.sum() / ((frame.mask == 1) | (again.mask == 1)).sum() > 0.85
+    off = np.abs(frame.depth - again.depth)[both]
+    assert np.median(off) < 0.0015 and np.quantile(off, 0.9) < COLUMN
+
+
+def test_it_is_as_deep_as_it_was_said_to_be(made):
+    _, found, table, deep, _, model, pose = made
+    cell = Cell(model, None)
+    cell.reset(pose)
+    pixels = np.rint(KINECT.project(window_rays(found)))[deep > 0]
+    got = thickness(cell.model, cell.data, Camera(KINECT, world_from_camera(table, found)), pixels)
+    known = np.isfinite(got)
+    assert known.mean() > 0.8 and np.median(np.abs(got - deep[deep > 0])[known]) < 0.003
+
+
+def test_the_world_is_the_cells_but_for_a_turn_about_the_vertical(made):
+    frame, found, table, _, camera, _, _ = made
+    world = world_from_camera(table, found)
+    assert poses.is_rigid(world)
+    moved = camera.world_from_camera @ poses.inverse(world)
+    assert np.arccos(np.clip(moved[2, 2], -1, 1)) < 0.01 and abs(moved[2, 3]) < 0.002
+
+
+def test_a_turned_camera_sees_the_same_object():
+    first, second = (
+        reconstruct(frame, found, table, deep)[0]
+        for frame, found, table, deep, _ in (view("can_0", azimuth) for azimuth in (0.0, 1.9))
+    )
+    sizes = [sum(volume(part) for part in model.parts if part.meets == HAND) for model in (first, second)]
+    assert abs(sizes[0] / sizes[1] - 1) < 0.05
+
+
+def test_the_hand_meets_columns_and_the_table_their_hull(made):
+    *_, model, pose = made
+    assert [part.meets for part in model.parts] == [HAND] * (len(model.parts) - 1) + [TABLE]
+    cell = Cell(model, load_hand())
+    cell.reset(pose)
+    assert abs(cell.model.body_mass[cell.object_body] - cell.physics.mass) < 1e-6
+    cell.step(100)  # it rests as it is
+    moved = np.linalg.norm(cell.world_from_object[:3, 3] - pose[:3, 3])
+    assert moved < 0.01
+    contact = cell.data.contact
+    geoms = {int(g) for pair in contact.geom for g in pair if cell.model.geom_bodyid[g] == cell.object_body}
+    assert geoms == {cell.model.geom(f"{model.name}_{len(model.parts) - 1}").id}
+
+
+def test_what_shows_too_little_is_refused():
+    frame, found, table, deep, _ = view("block_0")
+    below = Table(table.normal, table.offset + 1.0)  # everything would be under this table
+    with pytest.raises(GmiError) as refused:
+        reconstruct(frame, found, below, deep)
+    assert refused.value.code == ErrorCode.NO_VALID_DEPTH
