@@ -1,5 +1,6 @@
 """The cell: the scene's model and state, and the few moves that a trial is made of."""
 
+from functools import cached_property
 from typing import NamedTuple
 
 import mujoco
@@ -12,6 +13,7 @@ from gmi_ros.hand.barrett import BarrettHand
 from gmi_ros.sim.objects import ObjectModel
 from gmi_ros.sim.geometry import reach
 from gmi_ros.sim.scene import HAND_GROUP, Physics, build
+from gmi_ros.sim.shapes import Part
 
 PARKED = poses.make(np.diag([1.0, -1.0, -1.0]), np.array([0.0, 0.0, 1.5]))  # world_from_palm, out of the way
 _STILL = 2e-3  # speed below which an object has settled [m/s, rad/s]
@@ -39,7 +41,6 @@ class Cell:
         self._pin = self.model.equality(f"{object_model.name}_pin").id
         joint = self.model.joint(f"{object_model.name}_free")
         self._object_qpos, self._object_dof = int(joint.qposadr[0]), int(joint.dofadr[0])
-        self._parts = [(p, Rotation.from_quat(p.xyzw).as_matrix(), np.array(p.position)) for p in object_model.parts]
         hand_bodies = self.model.geom_bodyid[self.model.geom_group == HAND_GROUP]
         self._is_hand = np.isin(np.arange(self.model.nbody), hand_bodies)
         if hand is not None:
@@ -61,6 +62,11 @@ class Cell:
             self.distal_bodies = np.array(bodies)
         self.n_steps = 0
         self.reset(np.eye(4))
+
+    @cached_property
+    def _parts(self) -> list[tuple[Part, np.ndarray, np.ndarray]]:
+        """Each part of the object with its rotation (3, 3) and position (3,) [m]."""
+        return [(p, Rotation.from_quat(p.xyzw).as_matrix(), np.array(p.position)) for p in self.object_model.parts]
 
     def reset(self, world_from_object: np.ndarray) -> None:
         """Place the object at rest, unpinned, the hand parked and open."""
