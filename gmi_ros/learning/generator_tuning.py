@@ -71,6 +71,7 @@ class _Picks:
     def __init__(self, data: JudgedData):
         self._data = data
         self._rows = np.flatnonzero(np.isfinite(data.grasps).all(axis=1))
+        self.image_index = data.image_index[self._rows]
         self.fingerprint = data.fingerprint()
 
     def __len__(self) -> int:
@@ -171,13 +172,21 @@ class _Tuning(Run):
 
     def batch(self, rng: np.random.Generator, generator: torch.Generator) -> tuple:
         n_new, tried = self.mixture.new_of(self.share), None
-        new = to_batch(self.new, rng.integers(len(self.new), size=n_new), self.device)
-        old = to_batch(self.old, rng.integers(len(self.old), size=self.share - n_new), self.device)
+        new = to_batch(self.new, self._drawn(self.new.image_index, n_new, rng), self.device)
+        old = to_batch(self.old, self._drawn(self.old.image_index, self.share - n_new, rng), self.device)
         both = torch.cat([new[0], old[0]]), torch.cat([new[1], old[1] + len(new[0])]), torch.cat([new[2], old[2]])
         if self._picks:
-            *seen, held = self._picks[0].batch(rng.integers(len(self._picks[0]), size=n_new), self.device)
+            *seen, held = self._picks[0].batch(self._drawn(self._picks[0].image_index, n_new, rng), self.device)
             tried = (*self._moved(tuple(seen), generator), held)
         return *self._moved(both, generator), n_new, tried, generator
+
+    def _drawn(self, image_index: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+        """n of the grasps, of which number k is in image image_index[k]; `grasps_per_image` of each image that is drawn."""
+        together = min(self.config.grasps_per_image, n)
+        first = rng.integers(len(image_index), size=-(-n // together))
+        if together == 1:
+            return first
+        return np.concatenate([rng.choice(np.flatnonzero(image_index == image_index[k]), together) for k in first])[:n]
 
     def _moved(self, batch: tuple[Tensor, ...], generator: torch.Generator) -> tuple[Tensor, ...]:
         images, rows, grasps = batch

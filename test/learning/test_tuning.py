@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,11 +22,11 @@ from gmi_ros.learning.evaluator_tuning import (
     tune_evaluator,
     with_answers,
 )
-from gmi_ros.learning.generator_tuning import contrast, tune_generator
+from gmi_ros.learning.generator_tuning import _Tuning, contrast, tune_generator
 from gmi_ros.learning.run import learning_rate
 from gmi_ros.learning.spec import HELD, SHARE, STEADY
 from gmi_ros.learning.training import train
-from gmi_ros.learning.tuning import Mixture, between
+from gmi_ros.learning.tuning import GENERATOR_TUNING, Mixture, between
 from learning_toy import TINY as TINY_GENERATOR
 from learning_toy import toy_data
 from test_evaluator import CONFIG, toy_trials
@@ -235,3 +236,18 @@ def test_a_mixture_out_of_its_bounds_is_refused():
     with pytest.raises(GmiError, match=r"share must be in \[0.05, 0.95\], got 1.0") as refused:
         Mixture(share=1.0)
     assert refused.value.code == ErrorCode.BAD_SETTING
+
+
+@pytest.mark.parametrize(("n", "together"), [(10, 1), (10, 3), (2, 6)])
+def test_so_many_grasps_of_each_image_are_drawn_together(n, together):
+    """All grasps as often as others; only which come together is asked for."""
+    image_index = np.repeat(np.arange(40), np.random.default_rng(0).integers(1, 9, 40))
+    run = SimpleNamespace(config=replace(GENERATOR_TUNING, grasps_per_image=together))
+    rng = np.random.default_rng(1)
+    drawn = np.stack([_Tuning._drawn(run, image_index, n, rng) for _ in range(40000 // n)])
+    assert drawn.shape == (40000 // n, n)
+    together = min(together, n)
+    images = image_index[drawn[:, : n // together * together]].reshape(len(drawn), -1, together)
+    assert (images == images[..., :1]).all()
+    counts = np.bincount(drawn.ravel(), minlength=len(image_index))
+    assert np.abs(counts / drawn.size * len(image_index) - 1).max() < 0.4
