@@ -1,5 +1,7 @@
 """The object of a frame as something to simulate: columns from what is seen to where the hidden side is thought to be."""
 
+import math
+
 import numpy as np
 from scipy.ndimage import distance_transform_edt, map_coordinates, median_filter
 
@@ -13,6 +15,7 @@ from gmi_ros.sim.objects import ObjectModel
 from gmi_ros.sim.shapes import HAND, TABLE, Part
 
 COLUMN = 0.006  # side of a column [m]
+_MOST = 1000  # columns, about: of what looks larger they are wider
 _FILLED = 0.35  # part of a column's pixels that must show the object
 _STEP = 0.02  # most that the front of one column may rise [m]: beyond is what the camera sees past an edge
 _THINNEST = 0.003  # [m]
@@ -74,10 +77,10 @@ def _columns(frame: Frame, found: ObjectFrame, table: Table, thickness: np.ndarr
         shown = (frame.mask[rows, columns] == found.label) & measured(depth)
         shown &= np.abs(depth - found.depth) < AROUND_M
     if not shown.any():
-        return np.empty((0, 8, 3))
+        return np.empty((0, 16, 3))
     nearest = tuple(distance_transform_edt(~shown, return_distances=False, return_indices=True))
     front = median_filter(depth[nearest].astype(float), 3)
-    step = max(1, round(side * frame.intrinsics.fx / found.depth))
+    step = max(1, round(side * frame.intrinsics.fx / found.depth), math.ceil(math.sqrt(shown.sum() / _MOST)))
     corners, outwards = _corners(shown, step)  # (n, 8, 2) of row and column
     near = front[corners[..., 0], corners[..., 1]]  # (n, 8)
     near = np.minimum(near, near.min(axis=1, keepdims=True) + _STEP)

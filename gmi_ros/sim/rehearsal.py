@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from scipy.spatial import QhullError
 
 from gmi_ros.core.cloud import Table
-from gmi_ros.core.errors import GmiError
+from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.frame import Frame
 from gmi_ros.core.object_frame import ObjectFrame
 from gmi_ros.hand.barrett import BarrettHand
@@ -60,16 +61,24 @@ class Stage:
             plan: in the world of `reconstruction.world_from_camera`.
 
         Raises:
-            GmiError: as `reconstruct`.
+            GmiError: NO_VALID_DEPTH where what is seen cannot be simulated.
         """
         if kind.deeper not in self._cells:
-            thickness, spread = self._guess
-            deep = np.where(thickness > 0, np.maximum(thickness + kind.deeper * spread, _SHALLOWEST), 0.0)
-            model, pose = reconstruct(*self._seen, deep)
-            self._cells[kind.deeper] = Cell(model, self._hand, Physics(timestep=TIMESTEP)), pose
+            self._cells[kind.deeper] = self._made(kind.deeper)
         cell, pose = self._cells[kind.deeper]
         cell.reset(pose)
         return _holds(cell, plan, kind.pinned)
+
+    def _made(self, deeper: float) -> tuple[Cell, np.ndarray]:
+        """The cell and where the object rests in it."""
+        thickness, spread = self._guess
+        deep = np.where(thickness > 0, np.maximum(thickness + deeper * spread, _SHALLOWEST), 0.0)
+        model, pose = reconstruct(*self._seen, deep)
+        try:
+            return Cell(model, self._hand, Physics(timestep=TIMESTEP)), pose
+        except (ValueError, QhullError) as error:  # of MuJoCo's compiler, of a hull's volume
+            message = f"what is seen of the object cannot be simulated: {str(error).splitlines()[0]}"
+            raise GmiError(ErrorCode.NO_VALID_DEPTH, message) from error
 
 
 def _holds(cell: Cell, plan: GraspPlan, pinned: bool) -> bool:

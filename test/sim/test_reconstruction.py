@@ -2,37 +2,21 @@
 
 import numpy as np
 import pytest
+from seen_objects import view
 
 from gmi_ros.core import poses
-from gmi_ros.core.cloud import Table, fit_table
+from gmi_ros.core.cloud import Table
 from gmi_ros.core.errors import ErrorCode, GmiError
-from gmi_ros.core.object_frame import object_frame
-from gmi_ros.core.observation import observe, window_rays
+from gmi_ros.core.observation import window_rays
 from gmi_ros.hand.barrett import load_hand
-from gmi_ros.sim.camera import KINECT, Camera, look_at, render
+from gmi_ros.sim.camera import KINECT, Camera, render
 from gmi_ros.sim.cell import Cell
 from gmi_ros.sim.geometry import volume
-from gmi_ros.sim.objects import find_object
 from gmi_ros.sim.reconstruction import COLUMN, reconstruct, world_from_camera
 from gmi_ros.sim.shapes import HAND, TABLE
 from gmi_ros.sim.thickness import thickness
 
 NAMES = ("block_0", "can_0", "mug_0", "hammer_0")
-
-
-def view(name, azimuth=0.4, elevation=0.9):
-    """A resting object as a camera sees it: its frame, {O}, table and true thickness, and the camera."""
-    cell = Cell(find_object(name), None)
-    centre, extent = cell.object_bounds()
-    cell.reset(poses.make(np.eye(3), np.array([0.02, -0.01, extent[2] - centre[2] + 0.0005])))
-    camera = Camera(KINECT, look_at(np.array([0.0, 0.0, 0.04]), azimuth, elevation, 0.7))
-    frame = render(cell.model, cell.data, camera, {cell.object_body: 1})
-    found = object_frame(frame)
-    mask = observe(frame, found).mask
-    deep = np.zeros(mask.shape)
-    pixels = np.rint(KINECT.project(window_rays(found)))[mask]
-    deep[mask] = np.nan_to_num(thickness(cell.model, cell.data, camera, pixels))
-    return frame, found, fit_table(frame, found), deep, camera
 
 
 @pytest.fixture(scope="module", params=NAMES)

@@ -1,9 +1,22 @@
 """Grasps tried on the object as it is thought to be: what is tried when, and that it tells how the real trial ends."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from seen_objects import resting, view
 
-from gmi_ros.sim.rehearsal import BELIEFS, KINDS, believed, rehearse
+from gmi_ros.core import poses
+from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.evaluation.baselines import mesh_plan
+from gmi_ros.hand.barrett import load_hand
+from gmi_ros.sim import rehearsal
+from gmi_ros.sim.collect import cell_of
+from gmi_ros.sim.objects import find_object
+from gmi_ros.sim.protocols import LIFT, judge_grasp
+from gmi_ros.sim.reconstruction import world_from_camera
+from gmi_ros.sim.rehearsal import BELIEFS, KINDS, Stage, believed, rehearse
+from gmi_ros.sim.scene import Physics
 
 
 class Scripted:
@@ -63,3 +76,35 @@ def test_one_that_holds_is_believed_in_more_and_a_better_prior_too():
     for k in range(len(KINDS) + 1):
         assert believed(1.0, [True] * k) > believed(0.0, [True] * k)
     assert believed(0.0, [True] * len(KINDS)) > believed(0.0, []) > believed(0.0, [False])
+
+
+def test_what_cannot_be_simulated_is_refused_and_nothing_else(monkeypatch):
+    frame, found, table, deep, _ = view("can_0")
+    flat = np.zeros_like(deep)
+    stage = Stage(frame, found, table, (deep, flat), load_hand())
+
+    def fails(*_):
+        raise ValueError("mesh volume is too small\nand more")
+
+    monkeypatch.setattr(rehearsal, "Cell", fails)
+    with pytest.raises(GmiError, match="cannot be simulated: mesh volume is too small$") as refused:
+        stage.holds(None, KINDS[0])
+    assert refused.value.code == ErrorCode.NO_VALID_DEPTH
+
+
+def test_a_hand_about_the_object_holds_it_and_one_beside_does_not():
+    """The true hidden side, and a grasp from above that the cell itself holds."""
+    cell = cell_of(find_object("can_0"), Physics())
+    pose = resting(cell)
+    cell.reset(pose)
+    plan = mesh_plan(cell, np.random.default_rng(3))
+    assert judge_grasp(find_object("can_0"), load_hand(), LIFT, pose, plan).success
+    frame, found, table, deep, camera = view("can_0")
+    moved = world_from_camera(table, found) @ poses.inverse(camera.world_from_camera)
+    stage = Stage(frame, found, table, (deep, np.zeros_like(deep)), load_hand())
+    there, beside = (
+        replace(plan, world_from_pregrasp=to @ plan.world_from_pregrasp, world_from_palm=to @ plan.world_from_palm)
+        for to in (moved, poses.make(np.eye(3), np.array([0.2, 0.0, 0.0])) @ moved)
+    )
+    assert [stage.holds(there, kind) for kind in KINDS[:2]] == [True, True]
+    assert [stage.holds(beside, kind) for kind in KINDS] == [False, False, False]
