@@ -81,7 +81,7 @@ def run_round(number: int, folder: Path, wanted: Rounds, cache: Path | None, wor
 
 def measure(model: Path, instances: int, samples: int, workers: int, progress: bool) -> dict:
     """How often the policy of a folder holds free views of dev: the figure that choices are made by."""
-    conditions = Conditions(settings=replace(SynthesisSettings(), n_samples=samples), seed=_DEV_SEED)
+    conditions = Conditions(settings=SynthesisSettings(n_samples=samples, rehearsals=0), seed=_DEV_SEED)
     tried = free_attempts(model, objects_of("dev"), instances, conditions, workers=workers)
     return summary(list(tqdm(tried, "dev", instances, disable=not progress, dynamic_ncols=True)))
 
