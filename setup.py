@@ -20,7 +20,7 @@ def data_files(*folders: str) -> list[tuple[str, list[str]]]:
 
 
 BAGS = ["rosbags>=0.11,<0.12", "rosbags-image[opencv-headless]>=0.10,<0.11", "zstandard>=0.22,<1", "lz4>=4,<5"]
-SIM = ["mujoco>=4.0,<5", "trimesh>=4.6,<6", "coacd>=1.0,<2"]
+SIM = ["trimesh>=4.6,<6", "coacd>=1.0,<2"]
 DASK = ["distributed>=2024.8,<2027"]
 TRAIN = ["matplotlib>=3.8,<4", "scikit-learn>=1.4,<2", "threadpoolctl>=3.1,<4"]
 
@@ -39,6 +39,7 @@ setup(
         "scipy>=1.11,<2",
         "torch>=2.2,<3",
         "safetensors>=0.4,<1",
+        "mujoco>=4.0,<5",
         "pyyaml>=6,<7",
         "pillow>=10,<14",
         "tqdm>=4.66,<5",

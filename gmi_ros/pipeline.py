@@ -42,7 +42,8 @@ class Synthesis:
 
     grasps: best first. rejected: samples by reason, in the order of the filters. stages_ms: milliseconds per stage.
     table: the plane under the object in the camera's frame, None where none was seen. remedy: where there is no grasp,
-    what would let samples past the filter that took the last ones.
+    what would let samples past the filter that took the last ones. unrehearsed: why rehearsals that were asked for could
+    not be made, so that the grasps are ranked by the evaluator alone.
     """
 
     observation: Observation
@@ -56,6 +57,7 @@ class Synthesis:
     model_hash: str
     observation_id: str
     remedy: Remedy | None = None
+    unrehearsed: str = ""
 
     @property
     def error_code(self) -> ErrorCode:
@@ -69,6 +71,7 @@ class Synthesis:
         told = f"{len(self.grasps)} grasps from {self.n_samples} samples; rejected: {reasons}"
         trials = sum(len(grasp.rehearsed) for grasp in self.grasps)
         told += f"; {trials} rehearsals of these" if trials else ""
+        told += f"; not rehearsed: {self.unrehearsed}" if self.unrehearsed else ""
         return told if self.remedy is None else f"{told}; {self.remedy.sentence}"
 
 
@@ -114,14 +117,15 @@ def synthesize(
     scene = _Scene(observation, table, surface, obstacles, output_from_camera, observation_id)
     answer = _drawn(scene, model, hand, settings, seed, stages)
     for batch in range(1, settings.max_batches):
-        if model.evaluator is None or (answer.grasps and answer.grasps[0].score >= settings.sure_score):
+        sure = max(settings.sure_score, settings.min_score)
+        if model.evaluator is None or (answer.grasps and answer.grasps[0].score >= sure):
             break
         more = _drawn(scene, model, hand, settings, (seed + batch * _STRIDE) % 2**63, stages)
         answer = _together(answer, more)
     with _timed(stages, "rehearse"):
-        if settings.rehearsals and answer.grasps and model.evaluator is not None and table is not None:
+        if settings.rehearsals and answer.grasps and model.evaluator is not None:
             answer = _rehearsed(frame, answer, hand, settings)
-    return replace(answer, grasps=answer.grasps[: settings.max_grasps])
+    return _best(answer, settings)
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,14 @@ class _Scene:
     obstacles: np.ndarray
     output_from_camera: np.ndarray
     observation_id: str
+
+
+def _best(answer: Synthesis, settings: SynthesisSettings) -> Synthesis:
+    """The best of the grasps, whose scores are high enough, and at most as many as wanted."""
+    found = sift([_at_least("score", np.array([grasp.score for grasp in answer.grasps]), "min_score")], settings)
+    kept = [answer.grasps[i] for i in found.kept[: settings.max_grasps]]
+    rejected = answer.rejected | found.rejected
+    return replace(answer, grasps=kept, rejected=rejected, remedy=answer.remedy or found.remedy)
 
 
 def _together(first: Synthesis, second: Synthesis) -> Synthesis:
@@ -154,7 +166,7 @@ def prepare_rehearsals() -> None:
     try:
         import gmi_ros.sim.rehearsal  # noqa: F401
     except ModuleNotFoundError as error:
-        message = f"rehearsals need the package {error.name!r}: pip install 'gmi_ros[sim]', or set rehearsals to 0"
+        message = f"rehearsals need the package {error.name!r}: pip install {error.name}, or set rehearsals to 0"
         raise GmiError(ErrorCode.BAD_SETTING, message) from error
     from gmi_ros.learning.checkpoint import hidden_side
 
@@ -163,6 +175,8 @@ def prepare_rehearsals() -> None:
 
 def _rehearsed(frame: Frame, answer: Synthesis, hand: BarrettHand, settings: SynthesisSettings) -> Synthesis:
     """The same grasps, ranked by what trials in simulation told too."""
+    if answer.table is None:
+        return replace(answer, unrehearsed="no table is seen under the object")
     prepare_rehearsals()
     from gmi_ros.learning.checkpoint import hidden_side
     from gmi_ros.sim.reconstruction import world_from_camera
@@ -180,15 +194,13 @@ def _rehearsed(frame: Frame, answer: Synthesis, hand: BarrettHand, settings: Syn
     except GmiError as error:
         if error.code != ErrorCode.NO_VALID_DEPTH:
             raise
-        return answer  # too little is seen to be simulated: its message tells of no rehearsals
+        return replace(answer, unrehearsed=error.message)
     belief = expit(told.log_odds)
     grasps = [
         replace(answer.grasps[i], hold_probability=float(belief[i]), score=float(belief[i]), rehearsed=told.outcomes[i])
         for i in np.argsort(-told.log_odds, kind="stable")
-        if belief[i] >= settings.min_score
     ]
-    lost = len(answer.grasps) - len(grasps)
-    return replace(answer, grasps=grasps, rejected=answer.rejected | {"score": answer.rejected["score"] + lost})
+    return replace(answer, grasps=grasps)
 
 
 def _drawn(
@@ -268,8 +280,7 @@ def _drawn(
             planned = np.concatenate([samples.contacts[free], samples.normals[free]], axis=-1)
             told = model.evaluator.probabilities(observation.image, distance, plane, fingers, planned)
             hold, score = ranking(told, model.evaluator.calibration)
-        third = sift([_at_least("score", score, "min_score")], settings)
-        best = third.kept[np.argsort(-score[third.kept], kind="stable")]
+        best = np.argsort(-score, kind="stable")
         grasps = [
             Grasp(
                 grasp_id=f"{scene.observation_id}-{seed:x}-{i}",
@@ -295,13 +306,13 @@ def _drawn(
         found,
         table,
         grasps,
-        first.rejected | second.rejected | third.rejected,
+        first.rejected | second.rejected,
         stages,
         settings.n_samples,
         seed,
         model.hash,
         scene.observation_id,
-        third.remedy or second.remedy or first.remedy,
+        second.remedy or first.remedy,
     )
 
 

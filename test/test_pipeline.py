@@ -223,7 +223,9 @@ def test_a_doubtful_best_grasp_makes_it_draw_again(frame):
 
 
 def test_a_least_score_is_a_probability_with_an_evaluator(frame):
-    refused = synthesize(frame, ranked_by(0.5), HAND, SynthesisSettings(n_samples=16, min_score=0.7), seed=3)
+    refused = synthesize(
+        frame, ranked_by(0.5), HAND, SynthesisSettings(n_samples=16, min_score=0.7, rehearsals=0), seed=3
+    )
     assert not refused.grasps and refused.rejected["score"] > 0 and "min_score <= 0.5" in refused.message
 
 
@@ -274,6 +276,8 @@ def test_a_least_score_holds_after_rehearsals_too(frame):
     few = synthesize(frame, ranked_by(0.7), HAND, dataclasses.replace(sure, min_score=min(least, 0.69)), seed=3)
     assert all(grasp.score >= min(least, 0.69) for grasp in few.grasps)
     assert len(few.grasps) + sum(few.rejected.values()) == few.n_samples
+    none = synthesize(frame, ranked_by(0.7), HAND, dataclasses.replace(sure, min_score=0.999), seed=3)
+    assert not none.grasps and "min_score <= " in none.message
 
 
 def test_nothing_is_rehearsed_without_an_evaluator_or_a_table(frame):
@@ -282,9 +286,21 @@ def test_nothing_is_rehearsed_without_an_evaluator_or_a_table(frame):
     model = ranked_by(0.7)
     model.evaluator.probabilities = lambda image, distance, table, fingers, planned: np.full((len(fingers), 3), 0.7)
     untabled = synthesize(hanging, model, HAND, SynthesisSettings(rehearsals=9), seed=3)
-    assert untabled.table is None
+    assert untabled.table is None and "not rehearsed: no table is seen" in untabled.message
+    assert "rehears" not in unranked.message
     for answer in (unranked, untabled):
         assert answer.grasps and not any(grasp.rehearsed for grasp in answer.grasps)
+
+
+def test_what_cannot_be_rebuilt_is_told_and_ranked_as_before(frame, monkeypatch):
+    def fails(*_):
+        raise GmiError(ErrorCode.NO_VALID_DEPTH, "what is seen of the object is too little to be simulated")
+
+    monkeypatch.setattr("gmi_ros.sim.rehearsal.reconstruct", fails)
+    answer = synthesize(frame, ranked_by(0.7), HAND, SynthesisSettings(max_grasps=64), seed=3)
+    plain = synthesize(frame, ranked_by(0.7), HAND, SynthesisSettings(max_grasps=64, rehearsals=0), seed=3)
+    assert "not rehearsed: what is seen of the object is too little" in answer.message
+    assert [g.grasp_id for g in answer.grasps] == [g.grasp_id for g in plain.grasps]
 
 
 def test_rehearsals_without_mujoco_are_refused_by_name(frame, monkeypatch):

@@ -149,7 +149,7 @@ def told(views: Sequence[Rehearsed], beliefs: Sequence[Sequence[float]]) -> list
             {
                 "rehearsals": n,
                 "auc": area_under_roc(np.concatenate(odds), np.concatenate([v.held for v in views])),
-                "auc_within": float(np.mean(within)),
+                "auc_within": float(np.mean(within)) if within else float("nan"),
                 "best_held": float(np.mean([v.held[o.argmax()] for o, v in zip(odds, views, strict=True)])),
             }
         )
@@ -168,6 +168,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     if min(args.views, args.tried, args.workers) < 1:
         parser.error("--views, --tried and --workers must be at least 1")
+    if args.seed < 0:
+        parser.error(f"--seed must be at least 0, got {args.seed}")
+    if args.out is not None and not args.out.parent.is_dir():
+        parser.error(f"--out {args.out}: there is no folder {args.out.parent}")
     try:
         prepare_rehearsals()
         found = rehearse_views(args.model, args.views, args.tried, args.seed, args.workers)
@@ -184,6 +188,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         }
     except GmiError as error:
         raise SystemExit(f"rehearsals: {error}") from error
+    except KeyboardInterrupt:
+        raise SystemExit("rehearsals: interrupted; nothing is kept") from None
     if args.out is not None:
         rows = [{"object": v.object_name, **{k: getattr(v, k).tolist() for k in v._fields[1:]}} for v in views]
         args.out.write_text(json.dumps({**result, "rehearsed": rows}) + "\n")

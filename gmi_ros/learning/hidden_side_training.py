@@ -82,7 +82,8 @@ class _HiddenSideRun(Run):
 
     def batch(self, rng: np.random.Generator, generator: torch.Generator) -> tuple:
         """A part of it in a mirror along {O}'s y."""
-        pixels, distance, table, thickness = self._tensors(rng.choice(self._train, self.share, replace=False))
+        views = rng.choice(self._train, min(self.share, len(self._train)), replace=False)
+        pixels, distance, table, thickness = self._tensors(views)
         which = torch.rand(len(pixels), generator=generator, device=pixels.device) < self.config.mirrored
         pixels = torch.where(which[:, None, None, None], pixels.flip(3), pixels)
         thickness = torch.where(which[:, None, None], thickness.flip(2), thickness)

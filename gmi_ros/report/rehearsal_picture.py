@@ -9,7 +9,7 @@ from PIL import Image
 
 from gmi_ros.core import poses
 from gmi_ros.core.cloud import fit_table
-from gmi_ros.core.errors import GmiError
+from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.object_frame import object_frame
 from gmi_ros.core.observation import observe
 from gmi_ros.evaluation.instances import Instance, free_instance
@@ -34,6 +34,10 @@ def draw(instance: Instance) -> np.ndarray:
     frame = instance.frame()
     found = object_frame(frame)
     table = fit_table(frame, found)
+    if table is None:
+        raise GmiError(
+            ErrorCode.NO_VALID_DEPTH, f"no table is seen under {instance.object_model.name}: try another seed"
+        )
     thickness, _ = hidden_side()(observe(frame, found), table.seen_from(found.camera_from_object))
     model, pose = reconstruct(frame, found, table, thickness)
     world = world_from_camera(table, found)
@@ -64,6 +68,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=2, help="of resting poses and cameras (default: 2)")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the picture")
     args = parser.parse_args(argv)
+    if args.seed < 0:
+        parser.error(f"--seed must be at least 0, got {args.seed}")
     try:
         rows = [draw(free_instance([find_object(name)], i, args.seed)) for i, name in enumerate(args.objects)]
     except GmiError as error:

@@ -94,3 +94,8 @@ def test_views_of_one_object_are_too_few(tmp_path):
     with pytest.raises(GmiError) as refused:
         train_hidden_side(CONFIG, toy_views(4), tmp_path, progress=False)
     assert refused.value.code == ErrorCode.FILE_DAMAGED
+
+
+def test_a_minibatch_of_more_views_than_there_are_takes_all(tmp_path):
+    told = train_hidden_side(replace(CONFIG, batch_size=500, max_epochs=1), toy_views(8), tmp_path, progress=False)
+    assert told["n_train"] < 500 and np.isfinite(told["train_nll"])
