@@ -88,8 +88,9 @@ def synthesize(
 
     Where an evaluator doubts even the best (settings.sure_score), more samples are drawn, settings.max_batches times
     n_samples at most. Where it ranks and a table is seen, the best are tried in simulation (sim.rehearsal),
-    settings.rehearsals times in all at most, and ranked again by what came of that. The same frame, model, settings and
-    seed give the same grasps to the bit.
+    settings.rehearsals times at most, and ranked again by what came of that. Where none of them is believed in enough
+    then (settings.sure_rehearsed), more are drawn and rehearsed, settings.max_redraws times at most. The same frame,
+    model, settings and seed give the same grasps to the bit.
 
     Args:
         label: of the object in the mask; 0 = the largest.
@@ -122,9 +123,18 @@ def synthesize(
             break
         more = _drawn(scene, model, hand, settings, (seed + batch * _STRIDE) % 2**63, stages)
         answer = _together(answer, more)
+    rehearsals = None
     with _timed(stages, "rehearse"):
         if settings.rehearsals and answer.grasps and model.evaluator is not None:
-            answer = _rehearsed(frame, answer, hand, settings)
+            rehearsals = _Rehearsals(frame, answer, hand, settings)
+            answer = rehearsals.ranked(answer)
+    for batch in range(settings.max_batches, settings.max_batches + settings.max_redraws):
+        sure = max(settings.sure_rehearsed, settings.min_score)
+        if rehearsals is None or answer.unrehearsed or answer.grasps[0].score >= sure:
+            break
+        more = _drawn(scene, model, hand, settings, (seed + batch * _STRIDE) % 2**63, stages)
+        with _timed(stages, "rehearse"):
+            answer = rehearsals.ranked(_together(answer, more))
     return _best(answer, settings)
 
 
@@ -173,34 +183,50 @@ def prepare_rehearsals() -> None:
     hidden_side()
 
 
-def _rehearsed(frame: Frame, answer: Synthesis, hand: BarrettHand, settings: SynthesisSettings) -> Synthesis:
-    """The same grasps, ranked by what trials in simulation told too."""
-    if answer.table is None:
-        return replace(answer, unrehearsed="no table is seen under the object")
-    prepare_rehearsals()
-    from gmi_ros.learning.checkpoint import hidden_side
-    from gmi_ros.sim.reconstruction import world_from_camera
-    from gmi_ros.sim.rehearsal import Stage, rehearse
-    from gmi_ros.sim.trial import plan_of
+class _Rehearsals:
+    """Trials in simulation of the grasps of one frame. What was tried once is not tried again."""
 
-    found, table = answer.object_frame, answer.table
-    guess = hidden_side()(answer.observation, table.seen_from(found.camera_from_object))
-    world = world_from_camera(table, found)
-    plans = [plan_of(grasp, world, hand) for grasp in answer.grasps]
-    prior = logits(np.array([grasp.score for grasp in answer.grasps]))
-    stage, sure = Stage(frame, found, table, guess, hand), float(logits(np.array(settings.sure_rehearsed)))
-    try:
-        told = rehearse(stage, plans, prior, settings.rehearsals, sure)
-    except GmiError as error:
-        if error.code != ErrorCode.NO_VALID_DEPTH:
-            raise
-        return replace(answer, unrehearsed=error.message)
-    belief = expit(told.log_odds)
-    grasps = [
-        replace(answer.grasps[i], hold_probability=float(belief[i]), score=float(belief[i]), rehearsed=told.outcomes[i])
-        for i in np.argsort(-told.log_odds, kind="stable")
-    ]
-    return replace(answer, grasps=grasps)
+    def __init__(self, frame: Frame, answer: Synthesis, hand: BarrettHand, settings: SynthesisSettings):
+        found, table = answer.object_frame, answer.table
+        self._hand, self._settings, self._stage = hand, settings, None
+        self._prior: dict[str, float] = {}  # log odds of the evaluator's score, by grasp_id
+        if table is None:
+            return
+        prepare_rehearsals()
+        from gmi_ros.learning.checkpoint import hidden_side
+        from gmi_ros.sim.reconstruction import world_from_camera
+        from gmi_ros.sim.rehearsal import Stage
+
+        solid = hidden_side()(frame, found, table.seen_from(found.camera_from_object))
+        self._stage, self._world = Stage(frame, found, table, solid, hand), world_from_camera(table, found)
+
+    def ranked(self, answer: Synthesis) -> Synthesis:
+        """The same grasps, ranked by what trials told too, of these grasps and before."""
+        if self._stage is None:
+            return replace(answer, unrehearsed="no table is seen under the object")
+        from gmi_ros.sim.rehearsal import rehearse
+        from gmi_ros.sim.trial import plan_of
+
+        plans = [plan_of(grasp, self._world, self._hand) for grasp in answer.grasps]
+        for grasp in answer.grasps:
+            self._prior.setdefault(grasp.grasp_id, float(logits(np.array(grasp.score))))
+        prior = np.array([self._prior[grasp.grasp_id] for grasp in answer.grasps])
+        sure = float(logits(np.array(self._settings.sure_rehearsed)))
+        before = [grasp.rehearsed for grasp in answer.grasps]
+        try:
+            told = rehearse(self._stage, plans, prior, self._settings.rehearsals, sure, before)
+        except GmiError as error:
+            if error.code != ErrorCode.NO_VALID_DEPTH:
+                raise
+            return replace(answer, unrehearsed=error.message)
+        belief = expit(told.log_odds)
+        grasps = [
+            replace(
+                answer.grasps[i], hold_probability=float(belief[i]), score=float(belief[i]), rehearsed=told.outcomes[i]
+            )
+            for i in np.argsort(-told.log_odds, kind="stable")
+        ]
+        return replace(answer, grasps=grasps)
 
 
 def _drawn(

@@ -246,7 +246,11 @@ def test_rehearsals_change_the_order_and_nothing_else(frame):
     plain = synthesize(frame, ranked_by(0.7), HAND, SynthesisSettings(max_grasps=64, rehearsals=0), seed=3)
     few, again = (
         synthesize(
-            frame, ranked_by(0.7), HAND, SynthesisSettings(max_grasps=64, rehearsals=7, sure_rehearsed=1.0), seed=3
+            frame,
+            ranked_by(0.7),
+            HAND,
+            SynthesisSettings(max_grasps=64, rehearsals=7, sure_rehearsed=1.0, max_redraws=0),
+            seed=3,
         )
         for _ in range(2)
     )
@@ -264,13 +268,29 @@ def test_rehearsals_change_the_order_and_nothing_else(frame):
 
 
 def test_who_wants_to_be_sure_has_every_grasp_rehearsed_in_every_way(frame):
-    settings = SynthesisSettings(n_samples=8, max_batches=1, rehearsals=1000, sure_rehearsed=1.0)
+    settings = SynthesisSettings(n_samples=8, max_batches=1, rehearsals=1000, sure_rehearsed=1.0, max_redraws=0)
     answer = synthesize(frame, ranked_by(0.7), HAND, settings, seed=3)
     assert answer.grasps and all(len(grasp.rehearsed) == len(KINDS) for grasp in answer.grasps)
 
 
+def test_where_none_is_believed_in_more_are_drawn_and_what_was_tried_is_not_tried_again(frame):
+    settings = SynthesisSettings(n_samples=8, max_batches=1, max_grasps=64, rehearsals=1000, sure_rehearsed=1.0)
+    once, thrice = (
+        synthesize(frame, ranked_by(0.7), HAND, dataclasses.replace(settings, max_redraws=n), seed=3) for n in (0, 2)
+    )
+    assert once.n_samples == 8 and thrice.n_samples == 24
+    assert all(len(grasp.rehearsed) == len(KINDS) for grasp in thrice.grasps)
+    first = {grasp.grasp_id: grasp for grasp in once.grasps}
+    again = {grasp.grasp_id: grasp for grasp in thrice.grasps}
+    assert set(first) < set(again) and all(again[i].rehearsed == first[i].rehearsed for i in first)
+    content = synthesize(frame, ranked_by(0.7), HAND, dataclasses.replace(settings, sure_rehearsed=0.0), seed=3)
+    assert content.n_samples == 8
+
+
 def test_a_least_score_holds_after_rehearsals_too(frame):
-    sure = SynthesisSettings(n_samples=16, max_batches=1, max_grasps=64, rehearsals=1000, sure_rehearsed=1.0)
+    sure = SynthesisSettings(
+        n_samples=16, max_batches=1, max_grasps=64, rehearsals=1000, sure_rehearsed=1.0, max_redraws=0
+    )
     everything = synthesize(frame, ranked_by(0.7), HAND, sure, seed=3)
     least = float(np.median([grasp.score for grasp in everything.grasps])) + 1e-6
     few = synthesize(frame, ranked_by(0.7), HAND, dataclasses.replace(sure, min_score=min(least, 0.69)), seed=3)

@@ -10,6 +10,7 @@ from gmi_ros.core.object_frame import ObjectFrame
 
 SIZE = 64  # cells on a side (paper, IV-A1)
 WINDOW_M = 0.32  # side of the window at the object's depth [m]: the largest household object and the hand beside it
+FINE = 96, 0.288  # cells on a side and side [m] of the finer window in which hidden sides are guessed
 DEPTH_CLIP_M = 0.25  # depth farther from the object than this carries nothing about it [m]
 
 
@@ -40,17 +41,23 @@ class Observation:
         return np.concatenate([self.rgb / np.float32(255), depth, mask.astype(np.float32)], axis=-1)
 
 
-def window_rays(object_frame: ObjectFrame) -> np.ndarray:
-    """Where the centres of the cells lie in the camera's frame: (64, 64, 3) [m], on the plane of the object's depth."""
-    offsets = ((SIZE - 1) / 2 - np.arange(SIZE)) * (WINDOW_M / SIZE)  # (64,) [m]
+def window_rays(object_frame: ObjectFrame, size: int = SIZE, side: float = WINDOW_M) -> np.ndarray:
+    """Where the centres of the cells lie in the camera's frame: (size, size, 3) [m], on the plane of the object's depth.
+
+    side: of the window [m].
+    """
+    offsets = ((size - 1) / 2 - np.arange(size)) * (side / size)  # (size,) [m]
     y_axis, z_axis = object_frame.camera_from_object[:3, 1], object_frame.camera_from_object[:3, 2]
     origin = object_frame.camera_from_object[:3, 3]
     return origin + offsets[:, None, None] * z_axis + offsets[None, :, None] * y_axis
 
 
-def observe(frame: Frame, object_frame: ObjectFrame) -> Observation:
-    """Sample the window from the image: the pixel nearest to each cell's centre, as a ray caster would."""
-    pixels = np.rint(frame.intrinsics.project(window_rays(object_frame))).astype(int)  # (64, 64, 2)
+def observe(frame: Frame, object_frame: ObjectFrame, size: int = SIZE, side: float = WINDOW_M) -> Observation:
+    """Sample the window from the image: the pixel nearest to each cell's centre, as a ray caster would.
+
+    size, side [m]: of another window than the one that grasps are made from.
+    """
+    pixels = np.rint(frame.intrinsics.project(window_rays(object_frame, size, side))).astype(int)  # (size, size, 2)
     u, v = pixels[..., 0], pixels[..., 1]
     inside = (u >= 0) & (v >= 0) & (u < frame.intrinsics.width) & (v < frame.intrinsics.height)
     u, v = np.where(inside, u, 0), np.where(inside, v, 0)
@@ -68,7 +75,7 @@ def observe(frame: Frame, object_frame: ObjectFrame) -> Observation:
 
 
 def compose(rgb, depth, known, mask, n_holes: int, object_frame: ObjectFrame) -> Observation:
-    """Make the observation from sampled cells: depth (64, 64) [m] along the optical axis, used where `known`."""
+    """Make the observation from sampled cells: depth (size, size) [m] along the optical axis, used where `known`."""
     relative = np.where(known, depth, 0).astype(np.float32) - np.float32(object_frame.depth)
     if known.any() and not known.all():
         rows, columns = distance_transform_edt(~known, return_distances=False, return_indices=True)

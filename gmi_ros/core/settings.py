@@ -49,18 +49,21 @@ class SynthesisSettings(Settings):
     )
     max_batches: int = setting(2, "how often they are drawn at most", 1, 64, live=True)
     rehearsals: int = setting(
-        24,
+        32,
         "trials of the best grasps in simulation, on the object as it is thought to be, before one is chosen; 0: none",
         0,
         100_000,
         live=True,
     )
     sure_rehearsed: float = setting(
-        0.5,
+        0.75,
         "probability of the best grasp, rehearsed in every way, below which others are rehearsed",
         0.0,
         1.0,
         live=True,
+    )
+    max_redraws: int = setting(
+        1, "how often as many are drawn again where none is believed in with sure_rehearsed", 0, 64, live=True
     )
     max_grasps: int = setting(10, "grasps returned, best first", 1, 4096, live=True)
     min_mask_pixels: int = setting(30, "smallest mask that is an object [px]", 3, 1_000_000, live=True)

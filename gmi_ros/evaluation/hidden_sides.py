@@ -22,17 +22,16 @@ from tqdm import tqdm
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.object_frame import object_frame
-from gmi_ros.core.observation import observe, window_rays
+from gmi_ros.core.observation import FINE, observe, window_rays
 from gmi_ros.evaluation.instances import Instance, free_instance
 from gmi_ros.evaluation.models import set_threads
 from gmi_ros.evaluation.processes import in_chunks
-from gmi_ros.evaluation.recipes import bare_cell
 from gmi_ros.learning.config import HIDDEN_SIDE, HiddenSideConfig, TrainingConfig
 from gmi_ros.learning.files import write_together
 from gmi_ros.learning.hidden_side_training import HiddenSideData, train_hidden_side
 from gmi_ros.sim.objects import ASSORTED, ObjectModel
 from gmi_ros.sim.splits import PRACTICE, practice_objects
-from gmi_ros.sim.thickness import thickness
+from gmi_ros.sim.stretches import stretches
 
 SEEN = "seen.safetensors"
 _FIRST = 400_000  # number of the first object to practise with: others learn from other ones
@@ -46,7 +45,7 @@ class _View(NamedTuple):
     mask: np.ndarray
     table: np.ndarray
     distance: float
-    thickness: np.ndarray
+    stretches: np.ndarray
 
 
 def objects_seen(n: int) -> tuple[ObjectModel, ...]:
@@ -84,17 +83,16 @@ def _view(instance: Instance) -> _View | None:
         found = object_frame(frame)
     except GmiError:
         return None
-    observation = observe(frame, found)
-    pixels = np.rint(frame.intrinsics.project(window_rays(found)))[observation.mask]
-    cell = bare_cell(instance.object_model)
-    cell.reset(instance.world_from_object)
-    deep = np.full(observation.mask.shape, np.nan, np.float16)
-    deep[observation.mask] = thickness(cell.model, cell.data, camera, pixels)
+    observation = observe(frame, found, *FINE)
+    pixels = np.rint(frame.intrinsics.project(window_rays(found, *FINE)))[observation.mask]
+    inside = stretches(instance.object_model.parts, instance.world_from_object, camera, pixels)  # (n, k, 2)
+    solid = np.full((*observation.mask.shape, *inside.shape[1:]), np.nan, np.float16)
+    solid[observation.mask] = inside
     world_from_o = camera.world_from_camera @ found.camera_from_object
     table = np.append(world_from_o[2, :3], -world_from_o[2, 3])  # z = 0 of the world
     distance = found.camera_from_object[2, 3]
     return _View(
-        observation.depth.astype(np.float16), observation.mask, table.astype(np.float32), np.float32(distance), deep
+        observation.depth.astype(np.float16), observation.mask, table.astype(np.float32), np.float32(distance), solid
     )
 
 
@@ -128,7 +126,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m gmi_ros.evaluation.hidden_sides", description=main.__doc__)
     parser.add_argument("--objects", type=int, default=3000, metavar="N", help="that are seen (default: 3000)")
     parser.add_argument("--views", type=int, default=9000, metavar="N", help="of them in turn (default: 9000)")
-    parser.add_argument("--max-epochs", type=int, default=14, metavar="N", help="(default: 14)")
+    parser.add_argument("--max-epochs", type=int, default=10, metavar="N", help="(default: 10)")
     parser.add_argument("--learning-rate", type=float, default=2e-3, metavar="X", help="(default: 0.002)")
     parser.add_argument("--batch-size", type=int, default=64, metavar="N", help="views (default: 64)")
     parser.add_argument("--seed", type=int, default=5, help="of views, weights and minibatches (default: 5)")

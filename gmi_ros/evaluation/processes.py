@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 from typing import TypeVar
 
 from gmi_ros.core.errors import ErrorCode, GmiError
-from gmi_ros.sim.engines import end_with, no_interrupt
+from gmi_ros.sim.engines import end_with, starting_workers
 
 T, R = TypeVar("T"), TypeVar("R")
 
@@ -32,7 +32,7 @@ def mapper(workers: int, work: Callable | None = None) -> Iterator[Callable[...,
     pool = ProcessPoolExecutor(workers, context, _begin, (work, far_end))
 
     def over(*given) -> Iterable:
-        with no_interrupt():
+        with starting_workers():
             return pool.map(*given)
 
     try:

@@ -83,7 +83,7 @@ def _of_view(object_model: ObjectModel, model: GraspModel, number: int, tried: i
     instance = free_instance([object_model], number, seed, noise=number % 4 == 3)
     hand, frame, rng = load_hand(), instance.frame(), np.random.default_rng([seed, number, 3])
     settings = SynthesisSettings(
-        n_samples=_SAMPLES, max_batches=1, max_grasps=_SAMPLES, rehearsals=0, sure_rehearsed=1.0
+        n_samples=_SAMPLES, max_batches=1, max_grasps=_SAMPLES, rehearsals=0, sure_rehearsed=1.0, max_redraws=0
     )
     everything = replace(settings, rehearsals=len(KINDS) * _SAMPLES)
     try:

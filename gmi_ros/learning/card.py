@@ -78,15 +78,15 @@ def hidden_side_card(config: TrainingConfig, data: ImageArrays, result: dict) ->
     """Markdown for `card.md`, from the answer of `hidden_side_training.train_hidden_side`."""
     return f"""# Hidden sides
 
-How deep an object is behind each cell that a camera sees of it, as a logistic distribution. {result["parameters"]}
+How likely an object is there, in layers of 5 mm behind each cell that a camera sees of it. {result["parameters"]}
 parameters: filters {config.network.filters}.
 
 | | |
 |---|---|
 | views for training / validation, of {_count(data.object_id)} objects | {result["n_train"]} / {result["n_validation"]} |
 | epochs run (at most {config.max_epochs}), best | {result["epochs"]}, {result["best_epoch"]} |
-| negative log-likelihood, validation [nats a cell, in units of 5 cm] | {result["val_nll"]:.4f} |
-| guess off by, median of the cells [mm] | {1e3 * result["error_m"]:.1f} |
+| cross entropy, validation [nats a cell, of all its layers] | {result["val_nll"]:.4f} |
+| thickness of what is solid in front off by, median of the cells [mm] | {1e3 * result["error_m"]:.1f} |
 | minibatch, learning rate, seed | {config.batch_size} views, {config.learning_rate}, {config.seed} |
 | fingerprint of the data | {data.fingerprint()} |
 

@@ -101,7 +101,9 @@ class EvaluatorConfig(Settings):
 class HiddenSideConfig(Settings):
     """Sizes of the network that guesses hidden sides."""
 
-    filters: tuple[int, ...] = setting((8, 16, 32, 64), "of its convolutions, from one halving to the next", 1, 1024)
+    filters: tuple[int, ...] = setting(
+        (16, 32, 64, 96, 96), "of its convolutions, from one halving to the next", 1, 1024
+    )
 
 
 @dataclass(frozen=True)

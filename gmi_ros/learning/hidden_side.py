@@ -1,37 +1,28 @@
-"""How deep an object is behind what is seen of it: a network that guesses the hidden side of each cell of the window.
+"""What is solid behind what is seen of an object: a network that guesses the hidden side of each cell of the fine window.
 
 A U-Net (Ronneberger et al. 2015) over depth and mask, beside which it is told how far behind each cell the table is: no
-object reaches through that. It guesses a logistic distribution of the object's depth in every cell, so that what it cannot
-know, it says. Its guess is what grasps are rehearsed on (sim.rehearsal).
+object reaches through that. It tells how likely the object is there in layers behind the front (core.solid), so that what
+it cannot know, it says. Its guess is what grasps are rehearsed on (sim.rehearsal).
 """
 
 import math
-from typing import NamedTuple
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gmi_ros.core.observation import DEPTH_CLIP_M, WINDOW_M, Observation
+from gmi_ros.core.frame import Frame
+from gmi_ros.core.object_frame import ObjectFrame
+from gmi_ros.core.observation import DEPTH_CLIP_M, FINE, observe
+from gmi_ros.core.solid import LAYER_M, LAYERS
 from gmi_ros.learning.config import HiddenSideConfig
-from gmi_ros.learning.spec import IMAGE_SIZE
 
-_UNIT = 0.05  # [m] of the network's inputs and outputs
+_UNIT = 0.05  # [m] of the network's inputs
 _INPUTS = 5  # depth, mask, table, room before the table, whether the table is known
-_LEAST_SPREAD = 5e-4  # [m]
-
-
-class HiddenSide(NamedTuple):
-    """How far an object reaches behind what is seen, along the optical axis: location and scale of a logistic distribution,
-    (m, 64, 64) [m] each; thickness 0 outside the mask."""
-
-    thickness: Tensor
-    spread: Tensor
 
 
 class HiddenSideNetwork(nn.Module):
-    """Images to `HiddenSide`."""
+    """Images to log odds that each layer behind each cell is solid."""
 
     config_type = HiddenSideConfig
 
@@ -44,14 +35,15 @@ class HiddenSideNetwork(nn.Module):
             widths = config.filters
             self.down = nn.ModuleList(_twice(i, o) for i, o in zip((_INPUTS, *widths), widths, strict=False))
             self.up = nn.ModuleList(_twice(i + o, o) for i, o in zip(widths[:0:-1], widths[-2::-1], strict=True))
-            self.guess = nn.Conv2d(widths[0], 2, 1)
-        offsets = ((IMAGE_SIZE - 1) / 2 - torch.arange(IMAGE_SIZE)) * (WINDOW_M / IMAGE_SIZE)
+            self.guess = nn.Conv2d(widths[0], LAYERS, 1)
+        size, side = FINE
+        offsets = ((size - 1) / 2 - torch.arange(size)) * (side / size)
         # y and z [m] of the cells on the plane of the object's depth: rows run against z, columns against y.
         z, y = torch.meshgrid(offsets, offsets, indexing="ij")
         self.register_buffer("cells", torch.stack([y, z]), persistent=False)
 
-    def forward(self, images: Tensor, distance: Tensor, table: Tensor) -> HiddenSide:
-        """Of images (m, 5, 64, 64) in the units of `Observation.image`, {O}'s origin at distance (m,) [m] along the optical
+    def forward(self, images: Tensor, distance: Tensor, table: Tensor) -> Tensor:
+        """(m, LAYERS, 96, 96) of images (m, 5, 96, 96) in the units of `Observation.image`, {O}'s origin at distance (m,) [m] along the optical
         axis, and the plane under the object in {O}, table (m, 4), NaN where it is not known."""
         depth, mask = images[:, 3], images[:, 4]
         known = torch.isfinite(table).all(dim=-1)[:, None, None]
@@ -61,8 +53,7 @@ class HiddenSideNetwork(nn.Module):
         x = torch.stack([seen[0], mask, seen[1], seen[2], known.expand_as(mask).to(mask.dtype)], dim=1)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bfloat16):
             guessed = self._guess(x.contiguous(memory_format=torch.channels_last))
-        thickness, spread = (functional.softplus(guessed.float()) * _UNIT).unbind(dim=1)
-        return HiddenSide(thickness * mask, spread + _LEAST_SPREAD)
+        return guessed.float()
 
     def _guess(self, x: Tensor) -> Tensor:
         kept = []
@@ -74,7 +65,7 @@ class HiddenSideNetwork(nn.Module):
         return self.guess(x)
 
     def _table(self, distance: Tensor, table: Tensor) -> Tensor:
-        """Depth (m, 64, 64) [m], relative to the object's, at which the ray of each cell meets the plane (m, 4)."""
+        """Depth (m, 96, 96) [m], relative to the object's, at which the ray of each cell meets the plane (m, 4)."""
         far = distance[:, None, None]
         normal, offset = table[:, :3, None, None], table[:, 3, None, None]
         along = normal[:, 0] * far + normal[:, 1] * self.cells[0] + normal[:, 2] * self.cells[1]
@@ -82,14 +73,20 @@ class HiddenSideNetwork(nn.Module):
         return torch.where(met > 0, far * (met - 1), torch.full_like(met, DEPTH_CLIP_M))
 
 
-def unlikeliness(guess: HiddenSide, thickness: Tensor) -> Tensor:
-    """Mean negative log-likelihood [nats] of true depths (m, 64, 64) in units of _UNIT, over the cells that have one: NaN
-    says that there is none."""
-    known = torch.isfinite(thickness)
-    scale = guess.spread[known]
-    z = ((thickness[known] - guess.thickness[known]) / scale).abs()
-    # -log of the logistic density: |z| + 2 log(1 + exp(-|z|)) + log of the scale.
-    return (z + 2 * functional.softplus(-z) + torch.log(scale / _UNIT)).sum() / known.sum().clamp(min=1)
+def unlikeliness(log_odds: Tensor, stretches: Tensor) -> Tensor:
+    """Mean cross entropy [nats a cell] with what is solid: stretches (m, 96, 96, k, 2) [m], as sim.stretches has them, NaN in
+    the cells that show no object. Of a layer that an object ends in, the part that it fills counts."""
+    known = torch.isfinite(stretches[:, :, :, 0, 0])
+    guessed, true = (
+        log_odds.permute(0, 2, 3, 1)[known],
+        torch.nan_to_num(stretches[known] / LAYER_M),
+    )  # NaN: from 0 to 0
+    layers = torch.arange(LAYERS, device=true.device)
+    filled = (true[..., 1:].clamp(max=LAYERS) - layers).clamp(0, 1) - (true[..., :1] - layers).clamp(
+        0, 1
+    )  # (n, k, LAYERS)
+    loss = functional.binary_cross_entropy_with_logits(guessed, filled.sum(dim=1).clamp(0, 1), reduction="sum")
+    return loss / len(guessed)
 
 
 class HiddenSideGuesser:
@@ -99,21 +96,24 @@ class HiddenSideGuesser:
         self._network = network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
         self._device, self.hash = device, weights_hash
 
-    def __call__(self, observation: Observation, table: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        """How far the object of an observation reaches behind each cell, and how sure that is: (64, 64) [m] each.
+    def __call__(self, frame: Frame, found: ObjectFrame, table: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """How likely an object is solid behind what the frame shows in each cell of the fine window: (96, 96, LAYERS), 0
+        where it is not seen.
 
         Args:
             table: (4,) normal and offset [m] of the plane under the object in {O}, or None.
         """
-        pixels = torch.from_numpy(np.array(observation.image, np.float32, order="C")[None]).to(self._device)
-        distance = observation.object_frame.camera_from_object[2, 3]
+        image = observe(frame, found, *FINE).image
+        pixels = torch.from_numpy(np.array(image[None], np.float32, order="C")).to(self._device)
+        distance = found.camera_from_object[2, 3]
         with torch.inference_mode():
-            guess = self._network(
+            log_odds = self._network(
                 pixels.permute(0, 3, 1, 2),
                 torch.tensor([distance], dtype=torch.float32, device=self._device),
                 torch.tensor([[math.nan] * 4 if table is None else list(map(float, table))], device=self._device),
             )
-        return tuple(part[0].cpu().numpy().astype(float) for part in guess)
+        solid = torch.sigmoid(log_odds[0].permute(1, 2, 0)).cpu().numpy().astype(float)
+        return solid * image[..., 4:]
 
 
 def _twice(inputs: int, outputs: int) -> nn.Sequential:

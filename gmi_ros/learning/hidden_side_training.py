@@ -1,4 +1,4 @@
-"""Training of the network of hidden sides: the likelihood of how deep simulated objects are behind what is seen of them."""
+"""Training of the network of hidden sides: the likelihood of what is solid behind what is seen of simulated objects."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.core.solid import thickness
 from gmi_ros.learning.card import hidden_side_card
 from gmi_ros.learning.config import TrainingConfig
 from gmi_ros.learning.hidden_side import HiddenSideNetwork, unlikeliness
@@ -15,20 +16,21 @@ from gmi_ros.learning.image_arrays import ImageArrays
 from gmi_ros.learning.parallel import Team, team
 from gmi_ros.learning.run import Run
 
-_CHUNK = 64  # validation views looked at together
+_CHUNK = 32  # validation views looked at together
 
 
 @dataclass(frozen=True)
 class HiddenSideData(ImageArrays):
-    """Views of objects. rgb, depth, mask: as ImageArrays. table: (m, 4) plane in {O}, distance: (m,) [m] of {O}'s origin
-    along the optical axis. thickness: (m, 64, 64) float16 [m], NaN where no object is. object_id: (m,) int."""
+    """Views of objects. rgb, depth, mask: as ImageArrays, 96 x 96. table: (m, 4) plane in {O}, distance: (m,) [m] of {O}'s origin
+    along the optical axis. stretches: (m, 96, 96, k, 2) float16 [m], as sim.stretches
+    has them. object_id: (m,) int."""
 
     rgb: np.ndarray
     depth: np.ndarray
     mask: np.ndarray
     table: np.ndarray
     distance: np.ndarray
-    thickness: np.ndarray
+    stretches: np.ndarray
     object_id: np.ndarray
 
 
@@ -57,8 +59,8 @@ class _Objective(nn.Module):
 
     def forward(self, *batch: Tensor) -> tuple:
         """The loss twice, and 0 for the KL term that there is none of."""
-        *seen, thickness = batch
-        loss = unlikeliness(self.network(*seen), thickness)
+        *seen, stretches = batch
+        loss = unlikeliness(self.network(*seen), stretches)
         return loss, loss, torch.zeros_like(loss)
 
 
@@ -83,16 +85,16 @@ class _HiddenSideRun(Run):
     def batch(self, rng: np.random.Generator, generator: torch.Generator) -> tuple:
         """A part of it in a mirror along {O}'s y."""
         views = rng.choice(self._train, min(self.share, len(self._train)), replace=False)
-        pixels, distance, table, thickness = self._tensors(views)
+        pixels, distance, table, stretches = self._tensors(views)
         which = torch.rand(len(pixels), generator=generator, device=pixels.device) < self.config.mirrored
         pixels = torch.where(which[:, None, None, None], pixels.flip(3), pixels)
-        thickness = torch.where(which[:, None, None], thickness.flip(2), thickness)
+        stretches = torch.where(which[:, None, None, None, None], stretches.flip(2), stretches)
         table = torch.where(which[:, None], table * table.new_tensor([1.0, -1.0, 1.0, 1.0]), table)
-        return pixels, distance, table, thickness
+        return pixels, distance, table, stretches
 
     def _tensors(self, views: np.ndarray) -> tuple[Tensor, ...]:
         pixels = torch.from_numpy(self.data.images(views)).permute(0, 3, 1, 2)
-        arrays = (self.data.distance[views], self.data.table[views], self.data.thickness[views])
+        arrays = (self.data.distance[views], self.data.table[views], self.data.stretches[views])
         return tuple(t.to(self.device) for t in (pixels, *(torch.from_numpy(a.astype(np.float32)) for a in arrays)))
 
     def validate(self) -> Tensor:
@@ -102,11 +104,12 @@ class _HiddenSideRun(Run):
         """Negative log-likelihood [nats a cell] and median error [m] on the validation objects."""
         losses, cells, off = [], [], []
         for first in range(0, len(self._validation), _CHUNK):
-            *seen, thickness = self._tensors(self._validation[first : first + _CHUNK])
-            guess, known = self.state.network(*seen), torch.isfinite(thickness)
-            losses.append(unlikeliness(guess, thickness).item())
+            *seen, true = self._tensors(self._validation[first : first + _CHUNK])
+            guess, known = self.state.network(*seen), torch.isfinite(true[:, :, :, 0, 0])
+            losses.append(unlikeliness(guess, true).item())
             cells.append(int(known.sum()))
-            off.append((guess.thickness - thickness)[known].abs().cpu().numpy())
+            solid = torch.sigmoid(guess).permute(0, 2, 3, 1)[known].cpu().numpy()
+            off.append(np.abs(thickness(solid, 0.5) - true[known][:, 0, 1].cpu().numpy()))
         return float(np.average(losses, weights=cells)), float(np.median(np.concatenate(off)))
 
     def told(self) -> dict:

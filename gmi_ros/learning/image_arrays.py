@@ -5,8 +5,6 @@ from dataclasses import fields
 
 import numpy as np
 
-from gmi_ros.learning.spec import IMAGE_SHAPE
-
 
 class ImageArrays:
     """Base of dataclasses of arrays with rgb (m, 64, 64, 3) uint8, depth (m, 64, 64) float [m] and mask (m, 64, 64) bool."""
@@ -16,8 +14,8 @@ class ImageArrays:
     mask: np.ndarray
 
     def images(self, indices: np.ndarray) -> np.ndarray:
-        """(k, 64, 64, 5) float32 of these images, equal to `Observation.image`."""
-        images = np.empty((len(indices), *IMAGE_SHAPE), np.float32)
+        """(k, 64, 64, 5) float32 of these images, equal to `Observation.image`; of their own size where that is another."""
+        images = np.empty((len(indices), *self.mask.shape[1:], 5), np.float32)
         np.divide(self.rgb[indices], np.float32(255), out=images[..., :3])
         images[..., 3] = self.depth[indices]
         images[..., 4] = self.mask[indices]

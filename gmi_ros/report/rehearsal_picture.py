@@ -11,7 +11,6 @@ from gmi_ros.core import poses
 from gmi_ros.core.cloud import fit_table
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.object_frame import object_frame
-from gmi_ros.core.observation import observe
 from gmi_ros.evaluation.instances import Instance, free_instance
 from gmi_ros.evaluation.recipes import bare_cell
 from gmi_ros.learning.checkpoint import hidden_side
@@ -38,8 +37,8 @@ def draw(instance: Instance) -> np.ndarray:
         raise GmiError(
             ErrorCode.NO_VALID_DEPTH, f"no table is seen under {instance.object_model.name}: try another seed"
         )
-    thickness, _ = hidden_side()(observe(frame, found), table.seen_from(found.camera_from_object))
-    model, pose = reconstruct(frame, found, table, thickness)
+    solid = hidden_side()(frame, found, table.seen_from(found.camera_from_object))
+    model, pose = reconstruct(frame, found, table, solid)
     world = world_from_camera(table, found)
     target = poses.transform_points(world, found.camera_from_object[None, :3, 3])[0]
     eye = world[:3, 3] - target

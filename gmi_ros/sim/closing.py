@@ -10,6 +10,7 @@ from gmi_ros.hand.barrett import BarrettHand
 from gmi_ros.sim.cell import Cell
 
 CONTROL_PERIOD = 0.004  # between two commands to the finger drives [s]
+_SKIPPED = 5  # commands that are skipped together where nothing is touched
 _ASK_EVERY = 25  # commands between two questions whether to stop
 
 
@@ -78,6 +79,21 @@ class FingerDrives:
             else:
                 curled = self.motor[i] - self.lock[i] >= self.curl or outer[i] >= self._max_outer
                 self.stalled[i] |= curled or torque[3 + i] > hand.forces.outer_torque_grasp
+
+    def skip_free(self) -> None:
+        """Run the motors on, without dynamics, to shortly before the hand touches anything: nothing else happens until then."""
+        spread, begin, since = self.cell.joints[0], list(self.motor), self._elapsed
+        motor, elapsed = begin, since
+        while True:
+            further = elapsed + _SKIPPED * CONTROL_PERIOD
+            times = [max(0.0, further - max(start, since)) for start in self.start]
+            there = [angle + speed * time for angle, speed, time in zip(begin, self.speed, times, strict=True)]
+            self.cell.place_joints(np.array([spread, *there]))
+            if max(there) >= self._max_inner or self.cell.collides():
+                break
+            motor, elapsed = there, further
+        self.motor, self._elapsed = motor, elapsed
+        self.cell.place_joints(np.array([spread, *motor]))
 
     def close(self, max_time: float, cancelled: Callable[[], bool] = lambda: False) -> None:
         """Advance until every finger has stalled, at most `max_time` [s], or until `cancelled`."""

@@ -16,6 +16,7 @@ from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.sim.collect import Batch, Job, run_batch
 
 AHEAD = 3  # jobs handed out per worker
+_THREADS = "OMP_NUM_THREADS"  # which OpenBLAS heeds too
 _MOST_BREAKS = 5  # of the pool without a result in between
 
 
@@ -79,7 +80,7 @@ class LocalEngine:
 
     def _submit(self, job: Job) -> Future:
         try:
-            with no_interrupt():
+            with starting_workers():
                 return self._pool.submit(run_batch, job)
         except BrokenProcessPool as error:
             broken: Future = Future()
@@ -88,12 +89,20 @@ class LocalEngine:
 
 
 @contextmanager
-def no_interrupt() -> Iterator[None]:
-    """Processes and threads started here never see Ctrl-C, which the main thread hears a moment later."""
+def starting_workers() -> Iterator[None]:
+    """Processes and threads started here never see Ctrl-C, which the main thread hears a moment later.
+
+    The processes' linear algebra keeps to one thread, where the environment does not say otherwise: threads of several
+    workers that wait for each other halve what all of them do.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    alone = _THREADS not in os.environ
+    os.environ.setdefault(_THREADS, "1")
     try:
         yield
     finally:
+        if alone:
+            del os.environ[_THREADS]
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 

@@ -10,6 +10,8 @@ from gmi_ros.sim.objects import ObjectModel, Part
 
 def volume(part: Part) -> float:
     """Volume of a part [m3]."""
+    if part.volume is not None:
+        return part.volume
     size = part.size
     match part.shape:
         case "box":

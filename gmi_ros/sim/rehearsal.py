@@ -25,33 +25,36 @@ from gmi_ros.sim.trial import HELD, SQUEEZE_TIME, WRIST_PERIOD, GraspPlan, appro
 LIFTED_FOR = 0.4  # [s]: what slips out of the hand mostly does so when its weight comes on
 TIMESTEP = 0.004  # [s]
 STEADY = np.radians(15)  # most that the closing hand may turn a free object
-_SHALLOWEST = 1e-3  # [m]
 
 
 class Kind(NamedTuple):
-    """One way to rehearse. deeper: by so many spreads than is likeliest the hidden side is put. pinned: something holds the
-    object while the hand closes; else nothing but the table does, and it may not turn by more than STEADY."""
+    """One way to rehearse. least: how likely what is hidden must be, to be taken for solid. pinned: something holds the object
+    while the hand closes; else nothing but the table does, and it may not turn by more than STEADY."""
 
-    deeper: float
+    least: float
     pinned: bool
 
 
-KINDS = Kind(0.0, True), Kind(-1.0, True), Kind(0.0, False)  # each grasp is rehearsed in this order
+KINDS = Kind(0.5, True), Kind(0.3, True), Kind(0.75, True), Kind(0.75, False)  # each grasp is rehearsed in this order
 
 
 # Log odds that a grasp holds, by how many ways it was rehearsed in: an offset, weights of the log odds of the evaluator's
 # score and of each way in which it held. Fitted, as `python -m gmi_ros.evaluation.rehearsals` tells.
-BELIEFS = ((-0.33, 0.89), (-1.67, 0.55, 2.52), (-1.93, 0.5, 1.54, 1.48), (-2.09, 0.5, 1.32, 1.33, 0.67))
+BELIEFS = (
+    (-0.33, 0.89),
+    (-1.65, 0.52, 2.57),
+    (-1.9, 0.46, 1.81, 1.26),
+    (-2.13, 0.44, 1.04, 1.07, 1.46),
+    (-2.24, 0.45, 0.95, 1.01, 1.17, 0.72),
+)
 
 
 class Stage:
     """The object of a frame in a cell for each guess of its hidden side, made when it is first asked for."""
 
-    def __init__(
-        self, frame: Frame, found: ObjectFrame, table: Table, guess: tuple[np.ndarray, np.ndarray], hand: BarrettHand
-    ):
-        """guess: thickness and spread, (64, 64) [m] each, as HiddenSideGuesser gives them."""
-        self._seen, self._guess, self._hand = (frame, found, table), guess, hand
+    def __init__(self, frame: Frame, found: ObjectFrame, table: Table, solid: np.ndarray, hand: BarrettHand):
+        """solid: (96, 96, LAYERS) as HiddenSideGuesser gives it."""
+        self._seen, self._hand = (frame, found, table, solid), hand
         self._cells: dict[float, tuple[Cell, np.ndarray]] = {}
 
     def holds(self, plan: GraspPlan, kind: Kind) -> bool:
@@ -63,17 +66,15 @@ class Stage:
         Raises:
             GmiError: NO_VALID_DEPTH where what is seen cannot be simulated.
         """
-        if kind.deeper not in self._cells:
-            self._cells[kind.deeper] = self._made(kind.deeper)
-        cell, pose = self._cells[kind.deeper]
+        if kind.least not in self._cells:
+            self._cells[kind.least] = self._made(kind.least)
+        cell, pose = self._cells[kind.least]
         cell.reset(pose)
         return _holds(cell, plan, kind.pinned)
 
-    def _made(self, deeper: float) -> tuple[Cell, np.ndarray]:
+    def _made(self, least: float) -> tuple[Cell, np.ndarray]:
         """The cell and where the object rests in it."""
-        thickness, spread = self._guess
-        deep = np.where(thickness > 0, np.maximum(thickness + deeper * spread, _SHALLOWEST), 0.0)
-        model, pose = reconstruct(*self._seen, deep)
+        model, pose = reconstruct(*self._seen, least)
         try:
             return Cell(model, self._hand, Physics(timestep=TIMESTEP)), pose
         except (ValueError, QhullError) as error:  # of MuJoCo's compiler, of a hull's volume
@@ -90,6 +91,7 @@ def _holds(cell: Cell, plan: GraspPlan, pinned: bool) -> bool:
     try:
         cell.pin(pinned)
         drives = FingerDrives(cell, plan.closing)
+        drives.skip_free()
         drives.close(closing_time(cell.hand, plan.closing))
         if judge(cell) != HELD or watch.look().turned > STEADY:
             return False
@@ -115,18 +117,26 @@ class Rehearsed(NamedTuple):
     log_odds: np.ndarray
 
 
-def rehearse(stage: Stage, plans: Sequence[GraspPlan], prior: np.ndarray, most: int, sure: float) -> Rehearsed:
+def rehearse(
+    stage: Stage,
+    plans: Sequence[GraspPlan],
+    prior: np.ndarray,
+    most: int,
+    sure: float,
+    before: Sequence[tuple[bool, ...]] = (),
+) -> Rehearsed:
     """Try the grasp that is believed in most, in its next way, until that is one which has been tried in every way and is
     believed in enough; while it is not, others are tried.
 
     Args:
-        prior: (n,) log odds of the evaluator's score. most: trials. sure: log odds that are enough.
+        prior: (n,) log odds of the evaluator's score. most: trials. sure: log odds that are enough. before: outcomes of
+            trials that were made already, of all grasps.
 
     Raises:
         GmiError: as `reconstruct`.
     """
-    outcomes: list[tuple[bool, ...]] = [() for _ in plans]
-    log_odds = np.array([believed(odds, ()) for odds in prior])
+    outcomes = list(before) or [() for _ in plans]
+    log_odds = np.array([believed(odds, seen) for odds, seen in zip(prior, outcomes, strict=True)])
     for _ in range(most):
         left = [i for i, seen in enumerate(outcomes) if len(seen) < len(KINDS)]
         best = int(np.argmax(log_odds))

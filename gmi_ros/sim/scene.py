@@ -82,7 +82,7 @@ def _add_object(spec: mujoco.MjSpec, model: ObjectModel, mass: float) -> None:
     for i, part in enumerate(model.parts):
         own, others = _BITS[part.meets]
         geom = {
-            "name": f"{model.name}_{i}", "pos": part.position, "quat": np.roll(part.xyzw, 1),
+            "name": f"{model.name}_{i}", "pos": part.position, "quat": [part.xyzw[3], *part.xyzw[:3]],
             "density": 0.0 if part.meets == TABLE else density,
             "group": _FOOT_GROUP if part.meets == TABLE else OBJECT_GROUP,
             "friction": OBJECT_FRICTION, "condim": 6, "contype": own, "conaffinity": others,

@@ -19,7 +19,8 @@ def data():
 
 def test_where_the_object_is_seen_it_is_as_deep_as_the_table_lets_it(data):
     assert 8 <= len(data.mask) <= 10 and set(data.object_id) <= set(range(6))
-    for mask, deep in zip(data.mask, data.thickness, strict=True):
+    for mask, inside in zip(data.mask, data.stretches, strict=True):
+        deep = inside[..., 0, 1]
         assert np.isnan(deep[~mask]).all() and np.isfinite(deep[mask]).mean() > 0.9
         assert (deep[np.isfinite(deep)] >= 0).all() and 0.003 < np.nanmedian(deep) < 0.25
     # The table is under everything: {O}'s origin, on what is seen, is above it.
