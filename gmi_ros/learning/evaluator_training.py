@@ -8,14 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.learning.card import evaluator_card
 from gmi_ros.learning.config import TrainingConfig
 from gmi_ros.learning.evaluator import EvaluatorNetwork
 from gmi_ros.learning.judged import JudgedData
 from gmi_ros.learning.metrics import area_under_roc
 from gmi_ros.learning.parallel import Team, team
-from gmi_ros.learning.run import Run
+from gmi_ros.learning.run import Run, objects_held_out
 from gmi_ros.learning.spec import HELD
 
 _OWN_WEIGHT = 4  # how many times as often an image of a generator's grasps is drawn: they are what will be ranked
@@ -113,12 +112,7 @@ class _EvaluatorRun(Run):
     def __init__(self, config: TrainingConfig, data: JudgedData, out_dir: Path, members: Team, progress: bool):
         self.data = data
         self._rows = by_image(data.image_index, len(data.rgb))
-        objects = np.unique(data.object_id)
-        if len(objects) < 2:
-            message = "trials of one object cannot be split into training and validation; at least 2 are needed"
-            raise GmiError(ErrorCode.FILE_DAMAGED, message)
-        rng = np.random.default_rng(config.seed)
-        chosen = rng.permutation(objects)[: max(1, round(len(objects) * config.validation_fraction))]
+        chosen = objects_held_out(data.object_id, config, "trials")
         object_of_image = np.full(len(data.rgb), -1)
         object_of_image[data.image_index] = data.object_id
         used, held_out = object_of_image >= 0, np.isin(object_of_image, chosen)

@@ -7,14 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.solid import thickness
 from gmi_ros.learning.card import hidden_side_card
 from gmi_ros.learning.config import TrainingConfig
 from gmi_ros.learning.hidden_side import HiddenSideNetwork, unlikeliness
 from gmi_ros.learning.image_arrays import ImageArrays
 from gmi_ros.learning.parallel import Team, team
-from gmi_ros.learning.run import Run
+from gmi_ros.learning.run import Run, objects_held_out
 
 _CHUNK = 32  # validation views looked at together
 
@@ -67,12 +66,7 @@ class _Objective(nn.Module):
 class _HiddenSideRun(Run):
     def __init__(self, config: TrainingConfig, data: HiddenSideData, out_dir: Path, members: Team, progress: bool):
         self.data = data
-        objects = np.unique(data.object_id)
-        if len(objects) < 2:
-            message = "views of one object cannot be split into training and validation; at least 2 are needed"
-            raise GmiError(ErrorCode.FILE_DAMAGED, message)
-        rng = np.random.default_rng(config.seed)
-        chosen = rng.permutation(objects)[: max(1, round(len(objects) * config.validation_fraction))]
+        chosen = objects_held_out(data.object_id, config, "views")
         held_out = np.isin(data.object_id, chosen)
         self._validation, self._train = np.flatnonzero(held_out), np.flatnonzero(~held_out)
         network = HiddenSideNetwork(config.network, config.seed)

@@ -172,6 +172,20 @@ class Run(ABC):
         }
 
 
+def objects_held_out(object_id: np.ndarray, config: TrainingConfig, what: str) -> np.ndarray:
+    """The random part of the objects in object_id (n,) that is for validation.
+
+    Raises:
+        GmiError: FILE_DAMAGED where there is one object only, of `what`.
+    """
+    objects = np.unique(object_id)
+    if len(objects) < 2:
+        message = f"{what} of one object cannot be split into training and validation; at least 2 are needed"
+        raise GmiError(ErrorCode.FILE_DAMAGED, message)
+    rng = np.random.default_rng(config.seed)
+    return rng.permutation(objects)[: max(1, round(len(objects) * config.validation_fraction))]
+
+
 def _wants_bfloat16(precision: str, device: torch.device) -> bool:
     if precision != "auto":
         return precision == "bfloat16"
