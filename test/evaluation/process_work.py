@@ -22,3 +22,8 @@ def dead_at_two(numbers: list[int]) -> list[int]:
     if numbers[0] == 2:
         os._exit(3)
     return numbers
+
+
+def threads(items):
+    """How many threads linear algebra may take here, as often as there are items."""
+    return [os.environ.get("OMP_NUM_THREADS") for _ in items]
