@@ -32,7 +32,7 @@ setup: $(INTERFACE_STAMP)  ## make .venv/ and install/; quick when nothing chang
 demo: setup  ## simulated cell: see, synthesise, execute, record; writes demo.png
 	.venv/bin/gmi demo
 
-test: setup  ## all tests, in about 6 minutes on two cores
+test: setup  ## all tests, in 10 to 15 minutes on two cores
 	$(PYTEST) -n 2 --dist loadfile
 
 bench: setup  ## speed figures

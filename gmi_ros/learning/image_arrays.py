@@ -7,7 +7,8 @@ import numpy as np
 
 
 class ImageArrays:
-    """Base of dataclasses of arrays with rgb (m, 64, 64, 3) uint8, depth (m, 64, 64) float [m] and mask (m, 64, 64) bool."""
+    """Base of dataclasses of arrays with rgb (m, 64, 64, 3) uint8, depth (m, 64, 64) float [m] and mask (m, 64, 64) bool;
+    of hidden sides they have 96 cells on a side, and rgb one that is black."""
 
     rgb: np.ndarray
     depth: np.ndarray

@@ -47,7 +47,7 @@ def world_from_camera(table: Table, found: ObjectFrame) -> np.ndarray:
 
 
 def reconstruct(
-    frame: Frame, found: ObjectFrame, table: Table, solid: np.ndarray, least: float = 0.5, side: float = COLUMN
+    frame: Frame, found: ObjectFrame, table: Table, solid: np.ndarray, least: float = 0.5
 ) -> tuple[ObjectModel, np.ndarray]:
     """The object that a frame shows, and its pose (4, 4) in `world_from_camera`.
 
@@ -55,12 +55,12 @@ def reconstruct(
 
     Args:
         solid: (96, 96, LAYERS) how likely the object is there behind what is seen, in the cells of the fine window, 0
-            where it is not seen (core.solid). least: likelihood from which it is. side: of the narrowest columns [m].
+            where it is not seen (core.solid). least: likelihood from which it is.
 
     Raises:
         GmiError: NO_VALID_DEPTH where no column is left.
     """
-    columns = poses.transform_points(world_from_camera(table, found), _columns(frame, found, table, solid, least, side))
+    columns = poses.transform_points(world_from_camera(table, found), _columns(frame, found, table, solid, least))
     volumes = _volumes(columns)
     columns, volumes = columns[volumes > _LEAST_VOLUME], volumes[volumes > _LEAST_VOLUME]  # (n, 16, 3), (n,)
     if not len(columns):
@@ -83,9 +83,7 @@ def _part(place: np.ndarray, vertices: np.ndarray, meets: str, volume: float | N
     return Part("hull", (), tuple(place.tolist()), _UPRIGHT, vertices, meets, volume)
 
 
-def _columns(
-    frame: Frame, found: ObjectFrame, table: Table, solid: np.ndarray, least: float, side: float
-) -> np.ndarray:
+def _columns(frame: Frame, found: ObjectFrame, table: Table, solid: np.ndarray, least: float) -> np.ndarray:
     """(n, 16, 3) [m] in the camera's frame: the outline of the front, then of the back, above the table."""
     rows, columns = frame.box(found.label)
     depth = frame.depth[rows, columns]
@@ -99,11 +97,10 @@ def _columns(
     front = median_filter(depth[nearest].astype(float), 3)
     pixels = np.stack(np.meshgrid(np.arange(shown.shape[1]), np.arange(shown.shape[0])), axis=-1)  # (h, w, 2)
     cells = _cells(frame, found, pixels + [columns.start, rows.start])  # (2, h, w)
-    spread = tuple(
-        distance_transform_edt(~seen, return_distances=False, return_indices=True)
-    )  # beyond the object as at its edge
-    deep = map_coordinates(thickness(solid, least)[spread], cells, order=1, mode="nearest")
-    narrowest = max(1, round(side * frame.intrinsics.fx / found.depth))
+    # Beyond the object it is as thick as at its edge.
+    at_edge = tuple(distance_transform_edt(~seen, return_distances=False, return_indices=True))
+    deep = map_coordinates(thickness(solid, least)[at_edge], cells, order=1, mode="nearest")
+    narrowest = max(1, round(COLUMN * frame.intrinsics.fx / found.depth))
     corners, outwards = _outlines(shown, front, front + deep, narrowest)  # (n, 8, 2) of row and column
     near = front[corners[..., 0], corners[..., 1]]  # (n, 8)
     near = np.minimum(near, near.min(axis=1, keepdims=True) + _STEP)
@@ -136,10 +133,12 @@ def _outlines(shown: np.ndarray, front: np.ndarray, back: np.ndarray, narrowest:
         left, found = shown.copy(), []
         for level in _LEVELS:
             step = narrowest * level
-            full = _squares(left, step).mean(axis=(2, 3)) >= _FILLED
-            if level > 1:
-                bulges = [_squares(side, step) for side in (front, back)]
-                full = _squares(left, step).all(axis=(2, 3)) & (np.max([_bulge(b) for b in bulges], axis=0) < flat)
+            squares = _squares(left, step)
+            if level == 1:
+                full = squares.mean(axis=(2, 3)) >= _FILLED
+            else:
+                bulges = [_bulge(_squares(side, step)) for side in (front, back)]
+                full = squares.all(axis=(2, 3)) & (np.max(bulges, axis=0) < flat)
             found.append(_corners(left, step, full))
             left &= ~np.kron(full, np.ones((step, step), bool))[: left.shape[0], : left.shape[1]]
         corners = np.concatenate(found)
@@ -185,12 +184,12 @@ def _cells(frame: Frame, found: ObjectFrame, pixels: np.ndarray) -> np.ndarray:
 
 
 def _volumes(columns: np.ndarray) -> np.ndarray:
-    """(n,) [m3] of columns (n, 16, 3): of their front, back and sides in triangles about each of them's middle."""
+    """About that (n,) [m3] of columns (n, 16, 3): front, back and sides in triangles, which where they twist lie in the hull."""
     local = columns - columns.mean(axis=1, keepdims=True)
     front, back = local[:, _ROUND], local[:, [8 + i for i in _ROUND]]  # (n, 8, 3)
     on_front, on_back = np.roll(front, -1, axis=1), np.roll(back, -1, axis=1)
     caps = [
-        (side.mean(axis=1, keepdims=True) + 0 * side, *ends)
+        (np.broadcast_to(side.mean(axis=1, keepdims=True), side.shape), *ends)
         for side, ends in ((front, (front, on_front)), (back, (on_back, back)))
     ]
     triangles = [*caps, (front, back, on_front), (on_front, back, on_back)]

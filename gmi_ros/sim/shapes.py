@@ -23,7 +23,8 @@ class Part:
     shape: box, ellipsoid, cylinder, capsule or hull. size [m]: half extents of a box, semi-axes of an ellipsoid,
     (radius, half height) of cylinder and capsule along z, () of a hull. position [m], xyzw: pose in the object.
     vertices: (n, 3) float64 [m] in the part's frame; its convex hull is the part. None but for a hull. meets: what touches
-    it, one of MEETS; what only the table meets has no mass. volume: [m3] where it is known beforehand and need not be found.
+    it, one of MEETS; what only the table meets has no mass. volume: [m3] where it is known, about,
+    and need not be found: what an object weighs is as near.
     """
 
     shape: str

@@ -8,8 +8,10 @@ from seen_objects import resting, view
 
 from gmi_ros.core import poses
 from gmi_ros.core.errors import ErrorCode, GmiError
+from gmi_ros.core.solid import thickness
 from gmi_ros.evaluation.baselines import mesh_plan
 from gmi_ros.hand.barrett import load_hand
+from gmi_ros.learning.checkpoint import hidden_side
 from gmi_ros.sim import rehearsal
 from gmi_ros.sim.collect import cell_of
 from gmi_ros.sim.objects import find_object
@@ -85,6 +87,16 @@ def test_one_that_holds_is_believed_in_more_and_a_better_prior_too():
     for k in range(len(KINDS) + 1):
         assert believed(1.0, [True] * k) > believed(0.0, [True] * k)
     assert believed(0.0, [True] * len(KINDS)) > believed(0.0, []) > believed(0.0, [False])
+
+
+def test_a_guess_is_likelihoods_where_the_object_is_seen_and_nothing_beside():
+    frame, found, table, true, _ = view("can_0")
+    guess = hidden_side()(frame, found, table.seen_from(found.camera_from_object))
+    seen = true[..., 0] > 0
+    assert guess.shape == true.shape and (guess[~seen] == 0).all()
+    assert (guess[seen] > 0).all() and (guess[seen] <= 1).all()
+    off = np.abs(thickness(guess[seen], 0.5) - thickness(true[seen], 0.5))
+    assert np.median(off) < 0.015  # it has learned something: half of a can is 0.03 thick
 
 
 def test_what_cannot_be_simulated_is_refused_and_nothing_else(monkeypatch):
