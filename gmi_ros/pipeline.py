@@ -211,10 +211,10 @@ class _Rehearsals:
         for grasp in answer.grasps:
             self._prior.setdefault(grasp.grasp_id, float(logits(np.array(grasp.score))))
         prior = np.array([self._prior[grasp.grasp_id] for grasp in answer.grasps])
-        sure = float(logits(np.array(self._settings.sure_rehearsed)))
+        sure, at_once = logits(np.array([self._settings.sure_rehearsed, self._settings.sure_at_once])).tolist()
         before = [grasp.rehearsed for grasp in answer.grasps]
         try:
-            told = rehearse(self._stage, plans, prior, self._settings.rehearsals, sure, before)
+            told = rehearse(self._stage, plans, prior, self._settings.rehearsals, sure, at_once, before)
         except GmiError as error:
             if error.code != ErrorCode.NO_VALID_DEPTH:
                 raise

@@ -273,6 +273,20 @@ def test_who_wants_to_be_sure_has_every_grasp_rehearsed_in_every_way(frame):
     assert answer.grasps and all(len(grasp.rehearsed) == len(KINDS) for grasp in answer.grasps)
 
 
+def test_one_that_is_believed_in_at_once_need_not_be_rehearsed_in_every_way(frame):
+    at_once, patient = (
+        synthesize(
+            frame, ranked_by(0.7), HAND, SynthesisSettings(max_grasps=64, sure_rehearsed=0.5, sure_at_once=p), seed=3
+        )
+        for p in (0.5, 1.0)
+    )
+    assert 1 <= len(at_once.grasps[0].rehearsed) < len(KINDS) == len(patient.grasps[0].rehearsed)
+    assert at_once.grasps[0].score >= 0.5
+    outcomes = {grasp.grasp_id: grasp.rehearsed for grasp in patient.grasps}
+    for grasp in at_once.grasps:
+        assert outcomes[grasp.grasp_id][: len(grasp.rehearsed)] == grasp.rehearsed
+
+
 def test_where_none_is_believed_in_more_are_drawn_and_what_was_tried_is_not_tried_again(frame):
     settings = SynthesisSettings(n_samples=8, max_batches=1, max_grasps=64, rehearsals=1000, sure_rehearsed=1.0)
     once, thrice = (

@@ -62,6 +62,13 @@ class SynthesisSettings(Settings):
         1.0,
         live=True,
     )
+    sure_at_once: float = setting(
+        0.9,
+        "probability of the best grasp at which no more are rehearsed, in however few ways that one was",
+        0.0,
+        1.0,
+        live=True,
+    )
     max_redraws: int = setting(
         1, "how often as many are drawn again where none is believed in with sure_rehearsed", 0, 64, live=True
     )

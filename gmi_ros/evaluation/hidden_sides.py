@@ -124,9 +124,9 @@ def seen(
 def main(argv: Sequence[str] | None = None) -> None:
     """See objects from all sides, and train the network that guesses the hidden ones."""
     parser = argparse.ArgumentParser(prog="python -m gmi_ros.evaluation.hidden_sides", description=main.__doc__)
-    parser.add_argument("--objects", type=int, default=3000, metavar="N", help="that are seen (default: 3000)")
-    parser.add_argument("--views", type=int, default=9000, metavar="N", help="of them in turn (default: 9000)")
-    parser.add_argument("--max-epochs", type=int, default=10, metavar="N", help="(default: 10)")
+    parser.add_argument("--objects", type=int, default=8000, metavar="N", help="that are seen (default: 8000)")
+    parser.add_argument("--views", type=int, default=24000, metavar="N", help="of them in turn (default: 24000)")
+    parser.add_argument("--max-epochs", type=int, default=8, metavar="N", help="(default: 8)")
     parser.add_argument("--learning-rate", type=float, default=2e-3, metavar="X", help="(default: 0.002)")
     parser.add_argument("--batch-size", type=int, default=64, metavar="N", help="views (default: 64)")
     parser.add_argument("--seed", type=int, default=5, help="of views, weights and minibatches (default: 5)")

@@ -102,7 +102,7 @@ class HiddenSideConfig(Settings):
     """Sizes of the network that guesses hidden sides."""
 
     filters: tuple[int, ...] = setting(
-        (16, 32, 64, 96, 96), "of its convolutions, from one halving to the next", 1, 1024
+        (16, 32, 64, 128, 256), "of its convolutions, from one halving to the next", 1, 1024
     )
 
 

@@ -18,6 +18,7 @@ from gmi_ros.core.solid import LAYER_M, LAYERS
 from gmi_ros.learning.config import HiddenSideConfig
 
 _UNIT = 0.05  # [m] of the network's inputs
+_LEAST = -80.0  # log odds: 0 is for what is not seen, and so must nothing else be told by float32
 _INPUTS = 5  # depth, mask, table, room before the table, whether the table is known
 
 
@@ -112,7 +113,7 @@ class HiddenSideGuesser:
                 torch.tensor([distance], dtype=torch.float32, device=self._device),
                 torch.tensor([[math.nan] * 4 if table is None else list(map(float, table))], device=self._device),
             )
-        solid = torch.sigmoid(log_odds[0].permute(1, 2, 0)).cpu().numpy().astype(float)
+        solid = torch.sigmoid(log_odds[0].permute(1, 2, 0).clamp(min=_LEAST)).cpu().numpy().astype(float)
         return solid * image[..., 4:]
 
 

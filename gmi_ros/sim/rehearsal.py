@@ -35,17 +35,17 @@ class Kind(NamedTuple):
     pinned: bool
 
 
-KINDS = Kind(0.5, True), Kind(0.3, True), Kind(0.75, True), Kind(0.75, False)  # each grasp is rehearsed in this order
+KINDS = Kind(0.5, True), Kind(0.9, True), Kind(0.3, True), Kind(0.75, False)  # each grasp is rehearsed in this order
 
 
 # Log odds that a grasp holds, by how many ways it was rehearsed in: an offset, weights of the log odds of the evaluator's
 # score and of each way in which it held. Fitted, as `python -m gmi_ros.evaluation.rehearsals` tells.
 BELIEFS = (
     (-0.33, 0.89),
-    (-1.65, 0.52, 2.57),
-    (-1.9, 0.46, 1.81, 1.26),
-    (-2.13, 0.44, 1.04, 1.07, 1.46),
-    (-2.24, 0.45, 0.95, 1.01, 1.17, 0.72),
+    (-1.78, 0.55, 2.72),
+    (-2.1, 0.51, 1.96, 1.55),
+    (-2.32, 0.46, 1.18, 1.39, 1.27),
+    (-2.41, 0.45, 1.07, 1.19, 1.18, 0.63),
 )
 
 
@@ -123,14 +123,16 @@ def rehearse(
     prior: np.ndarray,
     most: int,
     sure: float,
+    at_once: float = np.inf,
     before: Sequence[tuple[bool, ...]] = (),
 ) -> Rehearsed:
-    """Try the grasp that is believed in most, in its next way, until that is one which has been tried in every way and is
-    believed in enough; while it is not, others are tried.
+    """Try the grasp that is believed in most, in its next way, until that is one which has been tried and is believed in
+    enough; while it is not, others are tried.
 
     Args:
-        prior: (n,) log odds of the evaluator's score. most: trials. sure: log odds that are enough. before: outcomes of
-            trials that were made already, of all grasps.
+        prior: (n,) log odds of the evaluator's score. most: trials. sure: log odds that are enough of a grasp that was
+            tried in every way; at_once: of one that was tried at all, if that is more. before: outcomes of trials that were
+            made already, of all grasps.
 
     Raises:
         GmiError: as `reconstruct`.
@@ -140,7 +142,8 @@ def rehearse(
     for _ in range(most):
         left = [i for i, seen in enumerate(outcomes) if len(seen) < len(KINDS)]
         best = int(np.argmax(log_odds))
-        if not left or len(outcomes[best]) == len(KINDS) and log_odds[best] >= sure:
+        enough = sure if len(outcomes[best]) == len(KINDS) else max(sure, at_once)
+        if not left or outcomes[best] and log_odds[best] >= enough:
             break
         i = max(left, key=lambda i: log_odds[i])
         outcomes[i] += (stage.holds(plans[i], KINDS[len(outcomes[i])]),)

@@ -63,6 +63,26 @@ def test_beliefs_follow_from_what_was_seen(case):
         assert found.log_odds[plan] == believed(odds, found.outcomes[plan])
 
 
+def test_one_that_is_tried_and_believed_in_at_once_ends_it(case):
+    stage, prior = case
+    patient = rehearse(stage, range(len(prior)), prior, 1000, 1.0)
+    patient_asked = list(stage.asked)
+    stage.asked.clear()
+    found = rehearse(stage, range(len(prior)), prior, 1000, 1.0, 1.5)
+    assert stage.asked == patient_asked[: len(stage.asked)]  # the same trials, as far as they go
+    best = int(np.argmax(found.log_odds))
+    if found.outcomes[best] and found.log_odds[best] >= 1.5:
+        assert stage.asked[-1][0] == best  # and not one more
+    else:
+        assert stage.asked == patient_asked and found.outcomes == patient.outcomes
+
+
+def test_to_be_sure_at_once_takes_no_less_than_after_every_way(case):
+    stage, prior = case
+    found = rehearse(stage, range(len(prior)), prior, 1000, np.inf, -np.inf)
+    assert found.outcomes == [tuple(row) for row in stage.outcomes.tolist()]
+
+
 def test_no_more_trials_than_allowed(case):
     stage, prior = case
     for most in (0, 1, 2, 5):
@@ -75,7 +95,7 @@ def test_what_was_tried_before_is_not_tried_again(case):
     stage, prior = case
     first = rehearse(stage, range(len(prior)), prior, 4, np.inf)
     asked = list(stage.asked)
-    both = rehearse(stage, range(len(prior)), prior, 1000, np.inf, first.outcomes)
+    both = rehearse(stage, range(len(prior)), prior, 1000, np.inf, before=first.outcomes)
     assert len(stage.asked) == len(set(stage.asked)) == len(KINDS) * len(prior) and stage.asked[: len(asked)] == asked
     assert both.outcomes == rehearse(stage, range(len(prior)), prior, 1000, np.inf).outcomes
 
