@@ -39,7 +39,7 @@ class Settings:
 class SynthesisSettings(Settings):
     """How `synthesize()` turns one frame into ranked grasps."""
 
-    n_samples: int = setting(64, "grasps drawn from the network for each frame", 1, 4096, live=True)
+    n_samples: int = setting(256, "grasps drawn from the network for each frame", 1, 4096, live=True)
     sure_score: float = setting(
         0.85,
         "score of the best grasp below which as many are drawn again, where an evaluator ranks",
