@@ -56,7 +56,7 @@ def test_the_same_request_gives_the_same_bits(frame):
 
 
 def test_grasps_come_best_first_and_every_sample_is_accounted_for(frame):
-    answer = synthesize(frame, Repeats(), HAND, SynthesisSettings(max_grasps=64), seed=3)
+    answer = synthesize(frame, Repeats(), HAND, SynthesisSettings(max_grasps=4096), seed=3)
     scores = [g.score for g in answer.grasps]
     assert scores == sorted(scores, reverse=True)
     assert len(answer.grasps) + sum(answer.rejected.values()) == answer.n_samples

@@ -96,7 +96,7 @@ def test_settings_that_are_not_as_they_come_are_told(models):
     changed = dataclasses.replace(SETTINGS, max_grasps=3, workspace_low=(0.0, 0.0, 0.1))
     told = ReplayReport(models[0], HAND, changed, SEED, label=2).data("bag", Counter())["settings"]
     assert told == {
-        "seed": "3", "label": "2", "hand": "bh280", "max_grasps": "3", "workspace_low": "[0.0, 0.0, 0.1]",
+        "seed": "3", "label": "2", "hand": "bh280", "n_samples": "64", "max_grasps": "3", "workspace_low": "[0.0, 0.0, 0.1]",
     }  # fmt: skip
 
 
