@@ -70,7 +70,7 @@ class Synthesis:
         reasons = ", ".join(f"{count} {reason}" for reason, count in self.rejected.items() if count) or "none"
         told = f"{len(self.grasps)} grasps from {self.n_samples} samples; rejected: {reasons}"
         trials = sum(len(grasp.rehearsed) for grasp in self.grasps)
-        told += f"; {trials} rehearsals of these" if trials else ""
+        told += f"; {trials} rehearsal{'s' * (trials > 1)} of these" if trials else ""
         told += f"; not rehearsed: {self.unrehearsed}" if self.unrehearsed else ""
         return told if self.remedy is None else f"{told}; {self.remedy.sentence}"
 
