@@ -88,9 +88,9 @@ def synthesize(
 
     Where an evaluator doubts even the best (settings.sure_score), more samples are drawn, settings.max_batches times
     n_samples at most. Where it ranks and a table is seen, the best are tried in simulation (sim.rehearsal),
-    settings.rehearsals times at most, and ranked again by what came of that. Where none of them is believed in enough
-    then (settings.sure_rehearsed), more are drawn and rehearsed, settings.max_redraws times at most. The same frame,
-    model, settings and seed give the same grasps to the bit.
+    settings.rehearsals times at most and until one is believed in (settings.sure_at_once), and ranked again by what came
+    of that. Where none of them is believed in enough then (settings.sure_rehearsed), more are drawn and rehearsed,
+    settings.max_redraws times at most. The same frame, model, settings and seed give the same grasps to the bit.
 
     Args:
         label: of the object in the mask; 0 = the largest.

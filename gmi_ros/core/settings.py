@@ -64,7 +64,7 @@ class SynthesisSettings(Settings):
     )
     sure_at_once: float = setting(
         0.9,
-        "probability of the best grasp at which no more are rehearsed, in however few ways that one was",
+        "probability of the best grasp at which no more are rehearsed, in however few ways it was, or sure_rehearsed if more",
         0.0,
         1.0,
         live=True,
