@@ -34,6 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--networks", nargs="+", choices=_NETWORKS, help="which of them go on; the others stay (default: both)"
     )
     group.add_argument("--replayed", type=options.count, metavar="N", help="images of old data at most (default: 2000)")
+    group.add_argument(
+        "--forget",
+        type=options.positive,
+        metavar="NATS",
+        help="most that the generator may lose on old data, a grasp; of weights that lose more a part is taken (default: 0.3)",
+    )
     group.add_argument("--workers", type=options.count, metavar="W", help="processes that render (default: 2)")
     options.add_settings(parser, Mixture, title="minibatches, with --from")
 
@@ -42,7 +48,7 @@ def refuse_idle(args: argparse.Namespace) -> None:
     """Options that need --from. Raises GmiError BAD_SETTING where one is given."""
     from gmi_ros.learning.tuning import Mixture
 
-    names = ("experience", "check", "networks", "replayed", "workers", *(f.name for f in fields(Mixture)))
+    names = ("experience", "check", "networks", "replayed", "forget", "workers", *(f.name for f in fields(Mixture)))
     options.refuse_idle(*((f"--{name}", getattr(args, name), False, "--from DIR") for name in names))
 
 
@@ -94,6 +100,7 @@ def run(args: argparse.Namespace) -> Report:
         replayed=args.replayed or Tuning.replayed,
         steady=bool(args.steady),
         planned=bool(args.planned),
+        forget=args.forget,
         meshes=recorded_meshes(args),
     )
     cache = args.cache or cache_folder("images")

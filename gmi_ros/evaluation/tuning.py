@@ -50,7 +50,8 @@ class Tuning:
 
     folder: of the weights. experience: stores of new records. replay, check: stores of old ones, to be replayed and to see
     whether anything was forgotten. networks: which of NETWORKS. replayed: images of the old data at most; 0: all.
-    steady, planned: of the evaluator, as tune_evaluator.
+    steady, planned: of the evaluator, as tune_evaluator. forget: most that the generator may lose on old records [nats a
+    grasp]; None: its TOLERANCE.
     """
 
     folder: Path
@@ -64,6 +65,7 @@ class Tuning:
     replayed: int = 2000
     steady: bool = False
     planned: bool = False
+    forget: float | None = None
     meshes: tuple[ObjectModel, ...] = ()  # a user's own, of simulated records
 
 
@@ -93,6 +95,7 @@ def fine_tune(
     networks = [n for n in wanted.networks if n != EVALUATOR or before.evaluator is not None]
     if not networks:
         raise GmiError(ErrorCode.BAD_REQUEST, f"{wanted.folder} has no evaluator to go on with; choose the generator")
+    tolerance = TOLERANCE if wanted.forget is None else TOLERANCE | {GENERATOR: wanted.forget}
     held_out, by = _split(wanted)
 
     def load(read: Callable, stores: Sequence[Path], **more):
@@ -127,7 +130,7 @@ def fine_tune(
         found[EVALUATOR] = _accepted(
             wanted.folder / EVALUATOR,
             pairs[EVALUATOR],
-            TOLERANCE[EVALUATOR],
+            tolerance[EVALUATOR],
             {"new": partial(_judged, rest, progress), "old": partial(_judged, check, progress)},
         )
     if GENERATOR in networks:
@@ -152,10 +155,10 @@ def fine_tune(
         found[GENERATOR] = _accepted(
             wanted.folder,
             pairs[GENERATOR],
-            TOLERANCE[GENERATOR],
+            tolerance[GENERATOR],
             {"new": partial(_likely, rest), "old": partial(_likely, check)},
         )
-    found |= {"from_hash": before.hash, "to_hash": checkpoint.load(out).hash, "worse": _worse(found)}
+    found |= {"from_hash": before.hash, "to_hash": checkpoint.load(out).hash, "worse": _worse(found, tolerance)}
     write_together(out, {COMPARISON: (json.dumps(found, indent=2) + "\n").encode()})
     return found
 
@@ -244,11 +247,11 @@ def _change(before: np.ndarray, after: np.ndarray, object_id: np.ndarray) -> dic
     return {"change": float((after - before).mean()), "ci95": by_object(after - before, groups)}
 
 
-def _worse(found: dict) -> list[str]:
+def _worse(found: dict, tolerance: dict[str, float]) -> list[str]:
     """What got worse: on new records at all, on old ones by more than the tolerance."""
     told = []
     for name in NETWORKS:
-        for side, most in (("new", 0.0), ("old", TOLERANCE[name])):
+        for side, most in (("new", 0.0), ("old", tolerance[name])):
             line = found.get(name, {}).get(side)
             if line is not None and not line["change"] <= most:
                 told.append(

@@ -41,11 +41,11 @@ KINDS = Kind(0.5, True), Kind(0.9, True), Kind(0.3, True), Kind(0.75, False)  # 
 # Log odds that a grasp holds, by how many ways it was rehearsed in: an offset, weights of the log odds of the evaluator's
 # score and of each way in which it held. Fitted, as `python -m gmi_ros.evaluation.rehearsals` tells.
 BELIEFS = (
-    (-0.33, 0.89),
-    (-1.78, 0.55, 2.72),
-    (-2.1, 0.51, 1.96, 1.55),
-    (-2.32, 0.46, 1.18, 1.39, 1.27),
-    (-2.41, 0.45, 1.07, 1.19, 1.18, 0.63),
+    (-0.28, 1.08),
+    (-1.69, 0.73, 2.57),
+    (-1.99, 0.67, 1.96, 1.29),
+    (-2.25, 0.58, 1.11, 1.14, 1.48),
+    (-2.33, 0.56, 1.03, 1.01, 1.45, 0.39),
 )
 
 

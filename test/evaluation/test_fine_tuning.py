@@ -118,6 +118,12 @@ def test_who_would_lose_too_much_goes_a_part_of_the_way(tuned, room, tmp_path, m
     assert again == found
 
 
+def test_how_much_a_generator_may_forget_can_be_said(tuned, room, tmp_path):
+    lost = tuned[1]["generator"]["old"]["change"]
+    found = fine_tune(replace(room[1], forget=lost - 0.01), tmp_path / "out", workers=1, progress=False)
+    assert found["generator"]["part"] < 1 and found[EVALUATOR] == tuned[1][EVALUATOR]
+
+
 def test_an_evaluator_that_learns_more_answers_is_compared_with_what_it_was(room, tmp_path):
     plain = replace(TINY, steady=False, planned=False)
     checkpoint.save(tmp_path / "plain", RCVAE(SMALL, seed=1), {}, "Untrained.")
