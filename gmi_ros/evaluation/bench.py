@@ -25,6 +25,7 @@ from gmi_ros.sim.trial import COLLIDED
 from gmi_ros.sim.world import World
 
 WRIST_BATCH = 64
+FEW = 64  # samples that are enough where nothing is rehearsed (docs/grasping.md)
 FULL_HD = Intrinsics(1920, 1080, 1181.25, 1181.25, 959.5, 539.5)
 _NOISE = 0.003  # of the wrist problems' contacts [m] and normals
 
@@ -75,15 +76,20 @@ def bench_synthesize(
 def bench_both_sizes(
     model: GraspModel, hand: BarrettHand, settings: SynthesisSettings, seed: int, scenes: int, calls: int
 ) -> dict[str, dict]:
-    """`synthesize_ms` and `stages_ms` of 640x480 frames, `synthesize_1080p_ms` of 1920x1080 frames, and both without
-    rehearsals (`synthesize_unrehearsed_ms`, `synthesize_unrehearsed_1080p_ms`)."""
+    """`synthesize_ms` and `stages_ms` of 640x480 frames, `synthesize_1080p_ms` of 1920x1080 frames, and of both sizes
+    without rehearsals (`synthesize_unrehearsed_ms`, `synthesize_unrehearsed_1080p_ms`), and with FEW samples besides
+    (`synthesize_unrehearsed_64_ms`, `synthesize_unrehearsed_64_1080p_ms`)."""
+    ways = {
+        "": settings,
+        "_unrehearsed": replace(settings, rehearsals=0),
+        f"_unrehearsed_{FEW}": replace(settings, rehearsals=0, n_samples=FEW),
+    }
     found = {}
-    for name, frames in (("", frame_ring(hand, seed, scenes)), ("_1080p", large_frames(hand, seed, scenes))):
-        whole = bench_synthesize(model, hand, settings, frames, calls)
-        quick = bench_synthesize(model, hand, replace(settings, rehearsals=0), frames, calls)
-        found.setdefault("stages_ms", whole["stages_ms"])
-        found[f"synthesize{name}_ms"] = whole["synthesize_ms"]
-        found[f"synthesize_unrehearsed{name}_ms"] = quick["synthesize_ms"]
+    for size, frames in (("", frame_ring(hand, seed, scenes)), ("_1080p", large_frames(hand, seed, scenes))):
+        for way, changed in ways.items():
+            told = bench_synthesize(model, hand, changed, frames, calls)
+            found.setdefault("stages_ms", told["stages_ms"])
+            found[f"synthesize{way}{size}_ms"] = told["synthesize_ms"]
     return found
 
 

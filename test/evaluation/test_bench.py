@@ -59,6 +59,7 @@ class Somewhere:
 def test_both_sizes_of_image_are_measured(hand):
     told = bench.bench_both_sizes(Somewhere(), hand, SynthesisSettings(), seed=1, scenes=1, calls=2)
     assert told["synthesize_ms"]["n"] == told["synthesize_1080p_ms"]["n"] == 2
+    assert told["synthesize_unrehearsed_64_ms"]["n"] == told["synthesize_unrehearsed_1080p_ms"]["n"] == 2
     assert set(told["stages_ms"]) == set(STAGES) and min(told["stages_ms"].values()) > 0
     (frame,) = bench.large_frames(hand, 1, 1)
     assert frame.mask.shape == (1080, 1920) and frame.labels() == [1] and (frame.depth > 0).mean() > 0.9
