@@ -82,6 +82,8 @@ def run(args: argparse.Namespace) -> Report:
         options.refuse_idle(
             *((f"--{name}", getattr(args, name), False, "an evaluator that goes on") for name in sorted(_WIDER))
         )
+    if "generator" not in networks:
+        options.refuse_idle(("--forget", args.forget, False, "a generator that goes on"))
     set_threads(args.threads)
     out = args.out.resolve()
     if out == args.start.resolve():

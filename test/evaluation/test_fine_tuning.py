@@ -250,6 +250,11 @@ def test_the_commands(room, at_work, tmp_path, capsys):
             ["--from", "d", "--experience", "x.db", "--networks", "generator", "--planned"],
             "--planned needs an evaluator that goes on",
         ),
+        (
+            ["--from", "d", "--experience", "x.db", "--networks", "evaluator", "--forget", "0.6"],
+            "--forget 0.6 needs a generator that goes on",
+        ),
+        (["--forget", "0.6", "--data", "y.db"], "--forget 0.6 needs --from DIR"),
         (["--from", "d", "--experience", "x.db", "--share", "1.5"], "share must be in [0.05, 0.95], got 1.5"),
         ([], "--data is missing"),
     ],
