@@ -1,8 +1,8 @@
 """The one road from an observation to ranked grasps: node, demo, replay and evaluation all take it."""
 
-import hashlib
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -114,20 +114,21 @@ def synthesize(
         obstacles = np.concatenate([cloud, clutter_points(frame, found, table, surface)])
     with _timed(stages, "observe"):
         observation = observe(frame, found)
-    observation_id = f"{frame.stamp_ns:x}-{found.label}-{_digest(observation)}"
+    observation_id = f"{frame.stamp_ns:x}-{found.label}-{observation.digest}"
     scene = _Scene(observation, table, surface, obstacles, output_from_camera, observation_id)
-    answer = _drawn(scene, model, hand, settings, seed, stages)
-    for batch in range(1, settings.max_batches):
-        sure = max(settings.sure_score, settings.min_score)
-        if model.evaluator is None or (answer.grasps and answer.grasps[0].score >= sure):
-            break
-        more = _drawn(scene, model, hand, settings, (seed + batch * _STRIDE) % 2**63, stages)
-        answer = _together(answer, more)
-    rehearsals = None
-    with _timed(stages, "rehearse"):
-        if settings.rehearsals and answer.grasps and model.evaluator is not None:
-            rehearsals = _Rehearsals(frame, answer, hand, settings)
-            answer = rehearsals.ranked(answer)
+    with ThreadPoolExecutor(1) as beside:  # while samples are drawn, what they are rehearsed on is made
+        wanted = settings.rehearsals and model.evaluator is not None
+        making = beside.submit(_Rehearsals, frame, found, table, hand, settings) if wanted else None
+        answer = _drawn(scene, model, hand, settings, seed, stages)
+        for batch in range(1, settings.max_batches):
+            sure = max(settings.sure_score, settings.min_score)
+            if model.evaluator is None or (answer.grasps and answer.grasps[0].score >= sure):
+                break
+            more = _drawn(scene, model, hand, settings, (seed + batch * _STRIDE) % 2**63, stages)
+            answer = _together(answer, more)
+        with _timed(stages, "rehearse"):
+            rehearsals = making.result() if making is not None and answer.grasps else None
+            answer = answer if rehearsals is None else rehearsals.ranked(answer)
     for batch in range(settings.max_batches, settings.max_batches + settings.max_redraws):
         sure = max(settings.sure_rehearsed, settings.min_score)
         if rehearsals is None or answer.unrehearsed or answer.grasps[0].score >= sure:
@@ -186,24 +187,31 @@ def prepare_rehearsals() -> None:
 class _Rehearsals:
     """Trials in simulation of the grasps of one frame. What was tried once is not tried again."""
 
-    def __init__(self, frame: Frame, answer: Synthesis, hand: BarrettHand, settings: SynthesisSettings):
-        found, table = answer.object_frame, answer.table
-        self._hand, self._settings, self._stage = hand, settings, None
+    def __init__(
+        self, frame: Frame, found: ObjectFrame, table: Table | None, hand: BarrettHand, settings: SynthesisSettings
+    ):
+        """Raises GmiError as `prepare_rehearsals`."""
+        self._hand, self._settings, self._unable = hand, settings, ""
         self._prior: dict[str, float] = {}  # log odds of the evaluator's score, by grasp_id
         if table is None:
+            self._unable = "no table is seen under the object"
             return
         prepare_rehearsals()
         from gmi_ros.learning.checkpoint import hidden_side
         from gmi_ros.sim.reconstruction import world_from_camera
-        from gmi_ros.sim.rehearsal import Stage
+        from gmi_ros.sim.rehearsal import KINDS, Stage
 
         solid = hidden_side()(frame, found, table.seen_from(found.camera_from_object))
         self._stage, self._world = Stage(frame, found, table, solid, hand), world_from_camera(table, found)
+        try:
+            self._stage.set_up(KINDS[0])
+        except GmiError as error:
+            self._unable = _unable(error)
 
     def ranked(self, answer: Synthesis) -> Synthesis:
         """The same grasps, ranked by what trials told too, of these grasps and before."""
-        if self._stage is None:
-            return replace(answer, unrehearsed="no table is seen under the object")
+        if self._unable:
+            return replace(answer, unrehearsed=self._unable)
         from gmi_ros.sim.rehearsal import rehearse
         from gmi_ros.sim.trial import plan_of
 
@@ -216,9 +224,7 @@ class _Rehearsals:
         try:
             told = rehearse(self._stage, plans, prior, self._settings.rehearsals, sure, at_once, before)
         except GmiError as error:
-            if error.code != ErrorCode.NO_VALID_DEPTH:
-                raise
-            return replace(answer, unrehearsed=error.message)
+            return replace(answer, unrehearsed=_unable(error))
         belief = expit(told.log_odds)
         grasps = [
             replace(
@@ -227,6 +233,13 @@ class _Rehearsals:
             for i in np.argsort(-told.log_odds, kind="stable")
         ]
         return replace(answer, grasps=grasps)
+
+
+def _unable(error: GmiError) -> str:
+    """Why an object cannot be rehearsed on; any other error goes on."""
+    if error.code != ErrorCode.NO_VALID_DEPTH:
+        raise error
+    return error.message
 
 
 def _drawn(
@@ -353,14 +366,6 @@ def ranking(probabilities: np.ndarray, calibrated: Calibration) -> tuple[np.ndar
     if probabilities.shape[1] <= STEADY:
         return hold, probabilities[:, [HELD, SHARE]].mean(axis=1)
     return hold, expit(logits(probabilities) @ _WEIGHTS)
-
-
-def _digest(observation: Observation) -> str:
-    """8 hex digits of what was seen: under simulated time, and from files, stamps come again."""
-    digest = hashlib.blake2s(digest_size=4)
-    for array in (observation.rgb, observation.depth, observation.mask, observation.object_frame.camera_from_object):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
 
 
 def _wanted_approach(axis: tuple[float, ...], output_from_camera: np.ndarray) -> np.ndarray:

@@ -23,6 +23,12 @@ def add_objects(parser: argparse._ActionsContainer, default: str) -> None:
     source.add_argument("--meshes", type=Path, metavar="DIR", help="instead: the .obj, .stl and .ply files of a folder")
     parser.add_argument("--objects", type=options.count, metavar="N", help="how many, of --split random (default: 100)")
     parser.add_argument(
+        "--first",
+        type=int,
+        metavar="K",
+        help="number of the first, of --split random (default: 0; the shipped weights learned from 0 to 999)",
+    )
+    parser.add_argument(
         "--scale", type=options.positive, metavar="S", help="metres per unit of the --meshes (default: 1)"
     )
 
@@ -31,6 +37,7 @@ def check_objects(args: argparse.Namespace) -> None:
     """Refuse options that would have no effect."""
     options.refuse_idle(
         ("--objects", args.objects, args.split == "random", "--split random"),
+        ("--first", args.first, args.split == "random", "--split random"),
         ("--scale", args.scale, args.meshes, "--meshes DIR"),
     )
 
@@ -47,7 +54,7 @@ def load_objects(
         from gmi_ros.sim.splits import objects_of
 
         split = args.split or default
-        return split, objects_of(split, args.objects or 100), ()
+        return split, objects_of(split, args.objects or 100, args.first or 0), ()
     from gmi_ros.evaluation.recipes import MESHES
     from gmi_ros.sim.meshes import load_meshes
 

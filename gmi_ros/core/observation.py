@@ -1,5 +1,6 @@
 """The observation: what the network sees, 64x64x5 (paper, section IV-A1)."""
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +40,14 @@ class Observation:
         """(64, 64, 5) float32: red, green, blue in [0, 1], relative depth [m], mask 0 or 1."""
         depth, mask = self.depth[..., None], self.mask[..., None]
         return np.concatenate([self.rgb / np.float32(255), depth, mask.astype(np.float32)], axis=-1)
+
+    @property
+    def digest(self) -> str:
+        """8 hex digits of what was seen: under simulated time, and from files, stamps come again."""
+        digest = hashlib.blake2s(digest_size=4)
+        for array in (self.rgb, self.depth, self.mask, self.object_frame.camera_from_object):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
 
 
 def window_rays(object_frame: ObjectFrame, size: int = SIZE, side: float = WINDOW_M) -> np.ndarray:

@@ -66,11 +66,19 @@ class Stage:
         Raises:
             GmiError: NO_VALID_DEPTH where what is seen cannot be simulated.
         """
-        if kind.least not in self._cells:
-            self._cells[kind.least] = self._made(kind.least)
-        cell, pose = self._cells[kind.least]
+        cell, pose = self.set_up(kind)
         cell.reset(pose)
         return _holds(cell, plan, kind.pinned)
+
+    def set_up(self, kind: Kind) -> tuple[Cell, np.ndarray]:
+        """The cell of this kind, made where it is not there yet, and where the object rests in it (4, 4).
+
+        Raises:
+            GmiError: NO_VALID_DEPTH where what is seen cannot be simulated.
+        """
+        if kind.least not in self._cells:
+            self._cells[kind.least] = self._made(kind.least)
+        return self._cells[kind.least]
 
     def _made(self, least: float) -> tuple[Cell, np.ndarray]:
         """The cell and where the object rests in it."""

@@ -12,15 +12,15 @@ PRACTICES = (PRACTICE, ASSORTED)  # the splits of `practice_objects`
 _PRACTICE_INDEX, _PRACTICE_COMPOSITE = 100, 100_000  # the first of them, beyond those of all splits
 
 
-def objects_of(split: str, n_random: int = 100) -> tuple[ObjectModel, ...]:
+def objects_of(split: str, n_random: int = 100, first_random: int = 0) -> tuple[ObjectModel, ...]:
     """The objects of a split.
 
     train: 161 of the 20 training classes. similar: one unseen of each of them. different: one of each of 53 classes
     never trained on. dev: one more unseen of each training class and 10 of classes used nowhere else; every choice is
-    made on these. random: composites 0 to n_random - 1.
+    made on these. random: n_random composites, number first_random and on; the shipped weights learned from 0 to 999.
 
     Raises:
-        GmiError: BAD_REQUEST for an unknown split or n_random < 1.
+        GmiError: BAD_REQUEST for an unknown split, n_random < 1 or first_random < 0.
     """
     classes = class_names()
     match split:
@@ -36,7 +36,9 @@ def objects_of(split: str, n_random: int = 100) -> tuple[ObjectModel, ...]:
         case "random":
             if n_random < 1:
                 raise GmiError(ErrorCode.BAD_REQUEST, f"{n_random} random objects: at least 1 is needed")
-            names = [(RANDOM, index) for index in range(n_random)]
+            if first_random < 0:
+                raise GmiError(ErrorCode.BAD_REQUEST, f"random object {first_random}: the first is 0")
+            names = [(RANDOM, first_random + k) for k in range(n_random)]
         case _:
             raise GmiError(ErrorCode.BAD_REQUEST, f"no split {split!r}: choose one of {', '.join(SPLITS)}")
     return tuple(make_object(name, index) for name, index in names)

@@ -113,6 +113,7 @@ def test_the_splits_are_those_that_there_are():
         (["--successes", 5, "--trials", 5], "not allowed with"),
         (["--each", 3], "--each 3 needs --successes"),
         (["--objects", 3], "--objects 3 needs --split random"),
+        (["--first", 3], "--first 3 needs --split random"),
         (["--seed", 0], "integer in .1, .*got '0'"),
         (["--workers", 0], "integer in .1, .*got '0'"),
         (["--views", 0], "integer in .1, .*got '0'"),

@@ -259,11 +259,17 @@ def test_unknown_objects_are_named(name):
     assert refused.value.code == ErrorCode.BAD_REQUEST
 
 
+def test_composites_from_any_number_on_are_the_same_ones():
+    assert objects_of("random", 3, first_random=2) == objects_of("random", 5)[2:]
+
+
 def test_unknown_splits_and_empty_ones_are_refused():
     with pytest.raises(GmiError, match="no split 'test'.*train, similar, different, dev, random") as refused:
         objects_of("test")
     assert refused.value.code == ErrorCode.BAD_REQUEST
     with pytest.raises(GmiError, match="0 random objects: at least 1"):
         objects_of("random", n_random=0)
+    with pytest.raises(GmiError, match="random object -1: the first is 0"):
+        objects_of("random", first_random=-1)
     with pytest.raises(GmiError, match="no object 'unicorn_2'"):
         make_object("unicorn", 2)
