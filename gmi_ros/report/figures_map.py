@@ -75,7 +75,7 @@ def embed(points: np.ndarray, seed: int) -> np.ndarray:
         from sklearn.manifold import TSNE
         from threadpoolctl import threadpool_limits
     except ModuleNotFoundError as error:
-        message = f"the map of grasps needs the package {error.name!r}: pip install 'gmi_ros[train]'"
+        message = f"the map of grasps needs the package {error.name!r}: pip install '.[train]' in the checkout"
         raise GmiError(ErrorCode.BAD_REQUEST, message) from error
     perplexity = min(_PERPLEXITY, (len(points) - 1) / 3)
     layout = TSNE(2, perplexity=perplexity, init="pca", random_state=seed % 2**32)

@@ -211,7 +211,7 @@ def _figure(width: float, height: float) -> "Figure":
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ModuleNotFoundError as error:
-        message = f"figures need the package {error.name!r}: pip install 'gmi_ros[train]'"
+        message = f"figures need the package {error.name!r}: pip install '.[train]' in the checkout"
         raise GmiError(ErrorCode.BAD_REQUEST, message) from error
     figure = Figure(figsize=(width, height), dpi=_DPI, facecolor="white")
     FigureCanvasAgg(figure)

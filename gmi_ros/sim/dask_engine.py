@@ -68,7 +68,7 @@ class DaskEngine:
         try:
             from distributed import Client
         except ModuleNotFoundError as error:
-            message = f"a Dask cluster needs the package {error.name!r}: pip install 'gmi_ros[dask]'"
+            message = f"a Dask cluster needs the package {error.name!r}: pip install '.[dask]' in the checkout"
             raise GmiError(ErrorCode.BAD_REQUEST, message) from error
         for name in ("distributed", "distributed.client", "tornado.application"):  # we say it, once
             logging.getLogger(name).setLevel(logging.CRITICAL)

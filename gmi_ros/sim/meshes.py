@@ -58,7 +58,7 @@ def load_meshes(folder: Path, scale: float = 1.0, max_parts: int = 16, cache: Pa
         raise GmiError(ErrorCode.BAD_SETTING, f"max_parts must be at least 1, got {max_parts}")
     for package in ("trimesh", "coacd"):
         if find_spec(package) is None:
-            message = f"meshes need the package {package!r}: pip install 'gmi_ros[sim]'"
+            message = f"meshes need the package {package!r}: pip install '.[sim]' in the checkout"
             raise GmiError(ErrorCode.BAD_REQUEST, message)
     paths = _mesh_files(Path(folder))
     objects, skipped = [], []
