@@ -71,7 +71,9 @@ def apply_preset(args: argparse.Namespace) -> None:
     args.camera = load_camera(args.preset) if args.preset else None
     given = args.camera.parameters if args.camera else {}
     if args.slop is None:
-        args.slop = float(given.get("slop_s", _SLOP_S))
+        args.slop = given.get("slop_s", _SLOP_S)
+        if isinstance(args.slop, bool) or not isinstance(args.slop, (int, float)):
+            raise GmiError(ErrorCode.BAD_SETTING, f"{args.preset}: slop_s must be a number [s], got {args.slop!r}")
     for field in fields(SynthesisSettings):
         if field.name in given and getattr(args, field.name, None) is None:
             setattr(args, field.name, given[field.name])
@@ -155,7 +157,7 @@ def _of_file(path: Path) -> dict[str, str]:
         raise GmiError(ErrorCode.FILE_NOT_FOUND, f"--topics: {path} is neither ROLE=TOPIC nor a file that is there")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise GmiError(ErrorCode.FILE_DAMAGED, f"{path} is no YAML: {error}") from error
     if not isinstance(content, dict) or not all(isinstance(n, str) for pair in content.items() for n in pair):
         raise GmiError(ErrorCode.FILE_DAMAGED, f"{path} must hold lines such as `rgb: /topic`, got {content!r:.200}")

@@ -39,9 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     trial.add_argument("--views", type=options.count, default=1, metavar="N", help="cameras that see each success")
     trial.add_argument("--free", action="store_true", help="do not hold the object in place while the hand closes")
     trial.add_argument("--noise", action="store_true", help="see the objects with a Kinect's noise")
-    for name, unit in (("mass", "kg"), ("friction", "sliding, of the whole hand")):
+    for name, most, unit in (("mass", 100.0, "kg"), ("friction", 10.0, "sliding, of the whole hand")):
         trial.add_argument(
-            f"--{name}", type=options.positive, nargs=2, metavar=("LOW", "HIGH"),
+            f"--{name}", type=options.Between(1e-3, most), nargs=2, metavar=("LOW", "HIGH"),
             help=f"drawn from this range for each batch ({unit})",
         )  # fmt: skip
 

@@ -75,17 +75,20 @@ def run(args: argparse.Namespace) -> Report:
     folder = args.model or resource(SHIPPED)
     tried = tqdm(_attempts(args, folder, conditions), "grasps", args.instances, disable=args.quiet, dynamic_ncols=True)
     found = list(tried)
-    told = summary(found)
+    told, unwritten = summary(found), ""
     if args.out is not None:
         kept = [{"object": a.object_name, "success": a.success, "reason": a.reason} for a in found]
-        args.out.write_text(json.dumps({**told, "attempts": kept}) + "\n")
+        try:
+            args.out.write_text(json.dumps({**told, "attempts": kept}) + "\n")
+        except OSError as error:
+            unwritten = f"\n--out {args.out} cannot be written: {error.strerror}"
     low, high = told["ci95"]
     others = ", ".join(f"{count} {reason}" for reason, count in told["reasons"].items() if reason != "held")
     text = (
         f"{told['successes']} of {told['instances']} held: {100 * told['rate']:.1f} % ({100 * low:.1f} to "
         f"{100 * high:.1f}, 95 %, {told['objects']} objects drawn with replacement); others: {others or 'none'}"
     )
-    return Report(told, text)
+    return Report(told, text + unwritten, ok=not unwritten)
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -105,6 +108,8 @@ def _check(args: argparse.Namespace) -> None:
     )
     if args.out is not None and not args.out.parent.is_dir():
         raise GmiError(ErrorCode.BAD_SETTING, f"--out {args.out}: there is no folder {args.out.parent}")
+    if args.out is not None and args.out.is_dir():
+        raise GmiError(ErrorCode.BAD_SETTING, f"--out {args.out} is a folder: name a file")
 
 
 def _attempts(args: argparse.Namespace, folder: Path, conditions: "Conditions") -> "Iterator[Attempt]":

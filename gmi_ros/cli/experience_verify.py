@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from gmi_ros.cli.report import Report
-from gmi_ros.core.errors import GmiError
+from gmi_ros.core.errors import ErrorCode, GmiError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +25,9 @@ def run(args: argparse.Namespace) -> Report:
             older = f", older than ours ({VERSION}): opening it for writing brings it up"
             text = f"{path}: whole, {told['records']} outcomes, store version {told['version']}"
             lines.append(text + (older if told["version"] < VERSION else ""))
-        except GmiError as error:
+        except (GmiError, OSError) as error:
+            if isinstance(error, OSError):
+                error = GmiError(ErrorCode.FILE_NOT_FOUND, f"cannot read {path}: {error.strerror}")
             told = {"error_code": int(error.code), "error": error.code.name, "message": error.message}
             lines.append(f"{path}: {error.code.name}: {error.message}")
         found.append({"store": str(path), "ok": "error" not in told, **told})

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--output-noise", action="store_true", help="add the output noise to the samples; the CNNs have no other"
     )
     parser.add_argument("--seed", type=options.seed, default=1, help="seed of the choice and the draws")
-    parser.add_argument("--threads", type=options.count, default=2, metavar="N", help="CPU threads")
+    parser.add_argument("--threads", type=options.threads, default=2, metavar="N", help="CPU threads")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 

@@ -4,6 +4,7 @@ import argparse
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.experience.episode import SOURCES
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -28,7 +29,13 @@ def add_filters(parser: argparse.ArgumentParser) -> None:
 
 
 def filters_from(args: argparse.Namespace) -> dict[str, Any]:
-    """What was asked for, as fields of experience.filters.Filters."""
+    """What was asked for, as fields of experience.filters.Filters.
+
+    Raises:
+        GmiError: BAD_SETTING where nothing can be since the one time and until the other.
+    """
+    if args.since_ns is not None and args.until_ns is not None and args.since_ns > args.until_ns:
+        raise GmiError(ErrorCode.BAD_SETTING, "--since is later than --until: no record can be of such a time")
     names = ("success", "split", "source", "object_name", "judged_by", "model_hash", "since_ns", "until_ns")
     return {name: getattr(args, name) for name in names if getattr(args, name) is not None}
 

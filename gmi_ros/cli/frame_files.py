@@ -1,6 +1,8 @@
 """One frame from files: colours, depth, mask and camera."""
 
+import io
 import json
+import sys
 from pathlib import Path
 from tokenize import TokenError
 
@@ -15,6 +17,8 @@ from gmi_ros.core.images import canonical_depth, canonical_mask, canonical_rgb
 _COLOUR_MODES = ("RGB", "RGBA", "L", "P", "LA", "1")
 _DEPTH_MODES = ("I;16", "I;16L", "I;16B", "I")  # what Pillow calls 16-bit grey
 _LABEL_MODES = ("1", "L", "P", *_DEPTH_MODES)
+_LOSSY = ("JPEG", "MPO")
+_MOST = 512 * 2**20  # bytes of a picture
 
 
 def read_frame(rgb: Path, depth: Path, mask: Path, camera: Path) -> Frame:
@@ -52,6 +56,11 @@ def read_depth(path: Path) -> np.ndarray:
 def read_mask(path: Path) -> np.ndarray:
     """Mask picture as (h, w) uint16 labels: 0 is background, 0/255 one object, else one label for each object."""
     image = _open_image(path)
+    if image.format in _LOSSY:
+        raise GmiError(
+            ErrorCode.UNKNOWN_ENCODING,
+            f"{path}: a mask's labels must be exact, and {image.format} changes them at every edge: store it as png",
+        )
     array = np.asarray(image)
     if image.mode in ("RGB", "RGBA", "LA"):
         channels = array[..., : 3 if image.mode.startswith("RGB") else 1]
@@ -70,7 +79,10 @@ def read_mask(path: Path) -> np.ndarray:
 
 
 def read_camera(path: Path) -> Intrinsics:
-    """JSON or YAML with `width`, `height`, `K` (9 numbers, row-major), or the camera_info YAML of ROS calibrations."""
+    """JSON or YAML with `width`, `height`, `K` (9 numbers, row-major), or the camera_info YAML of ROS calibrations.
+
+    Distortion is not undone, the images are taken to be rectified; where the file tells of some, stderr says so.
+    """
     text = _read_bytes(path)
     try:
         data = json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
@@ -89,6 +101,11 @@ def read_camera(path: Path) -> Intrinsics:
             f"{path} lacks {', '.join(missing)}: it must hold width, height and K (9 numbers, row-major), "
             "or image_width, image_height and camera_matrix.data",
         )
+    coefficients = data.get("distortion_coefficients")
+    distortion = data.get("D", data.get("d", coefficients.get("data") if isinstance(coefficients, dict) else None))
+    if isinstance(distortion, list) and any(distortion):
+        told = "lens distortion is not undone here: give rectified images, with the K of these"
+        print(f"{path}: distortion coefficients {distortion}: {told}", file=sys.stderr)
     try:
         return Intrinsics.from_k(width, height, np.asarray(k, float))
     except (TypeError, ValueError, OverflowError) as error:
@@ -113,20 +130,21 @@ def _depth_of_npy(path: Path) -> np.ndarray:
         )
     if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] != 1):
         raise GmiError(ErrorCode.FILE_DAMAGED, f"{path}: depth must be (h, w) or (h, w, 1), got {array.shape}")
-    return canonical_depth(array.astype(np.float32), "32FC1")
+    with np.errstate(over="ignore"):  # what float32 cannot hold is no depth
+        return canonical_depth(array.astype(np.float32), "32FC1")
 
 
 def _open_image(path: Path) -> Image.Image:
-    _read_bytes(path, 1)
+    content = _read_bytes(path, _MOST)  # once: it may be a pipe
     try:
-        image = Image.open(path)
+        image = Image.open(io.BytesIO(content))
         image.load()
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
         raise GmiError(ErrorCode.FILE_DAMAGED, f"{path} is not a readable picture: {error}") from error
     return image
 
 
-def _read_bytes(path: Path, most: int = 1_000_000) -> bytes:
+def _read_bytes(path: Path, most: int = 2**20) -> bytes:
     """The first `most` bytes; what is wrong with the path is said in words."""
     try:
         with open(path, "rb") as file:

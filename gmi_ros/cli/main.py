@@ -1,17 +1,29 @@
 """The command `gmi`: finds the subcommand, runs it, and turns what comes of it into text, JSON and an exit status."""
 
 import argparse
+import errno
 import importlib
 import json
+import math
+import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from gmi_ros.cli.report import Report
 from gmi_ros.core.errors import ErrorCode, GmiError
 
-DONE, FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
+DONE, FAILED, BAD_USAGE, INTERRUPTED, CUT_OFF = (
+    0,
+    1,
+    2,
+    130,
+    141,
+)  # CUT_OFF: who read the output has gone, as `| head` does
+_NEGATIVE = re.compile(r"^-(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
+_FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS)
 
 # Name -> what it does. Each is a module of this package with `add_arguments(parser)` and `run(args) -> Report`; only
 # the module of the command that was asked for is imported.
@@ -36,6 +48,24 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status: 0 done, 1 failed with a message, 2 bad usage."""
     argv = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # what the terminal cannot show is shown as its number
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        return _run(argv)
+    except KeyboardInterrupt:
+        print("gmi: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more is flushed to who has gone
+        return CUT_OFF
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"gmi: cannot write the answer: {error.strerror or error}", file=sys.stderr)
+        return FAILED
+
+
+def _run(argv: list[str]) -> int:
     command = next((word for word in argv if not word.startswith("-")), None)
     try:
         args = _parser(command).parse_args(argv)
@@ -51,16 +81,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"gmi {args.command}: interrupted", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:
+        raise
+    except MemoryError:
+        return _failed(ErrorCode.INTERNAL, f"gmi {args.command} ran out of memory: ask for fewer at once", args.json)
     except Exception as error:  # the last fence before the user: one line, and how to see more
         if args.debug:
             traceback.print_exc()
+        if isinstance(error, OSError) and error.filename is not None:
+            code = ErrorCode.STORE_UNWRITABLE if error.errno in _FULL else ErrorCode.FILE_NOT_FOUND
+            return _failed(code, f"cannot use {os.fsdecode(error.filename)}: {error.strerror}", args.json)
         text = f"{type(error).__name__}: {error} (a defect of gmi_ros; `gmi {args.command} --debug` shows where)"
         return _failed(ErrorCode.INTERNAL, text, args.json)
     if report.text:
         print(report.text)
     if args.json:
-        print(json.dumps(report.data))
-    sys.stdout.flush()
+        print(json.dumps(_finite(report.data), allow_nan=False))
+    if sys.stdout is not None:
+        sys.stdout.flush()
     return DONE if report.ok else FAILED
 
 
@@ -83,6 +121,15 @@ def _parser(command: str | None) -> argparse.ArgumentParser:
     return parser
 
 
+def _finite(data: Any) -> Any:
+    """The same with null for numbers that JSON does not have."""
+    if isinstance(data, dict):
+        return {key: _finite(value) for key, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [_finite(value) for value in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data
+
+
 class _UsageError(Exception):
     """An option that argparse does not take; its usage has been printed."""
 
@@ -93,6 +140,10 @@ class _UsageError(Exception):
 
 class _Parser(argparse.ArgumentParser):
     """A parser that leaves the last word to `main`, which may have to say it in JSON. Subcommands' are of this class."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._negative_number_matcher = _NEGATIVE  # argparse's own does not know -1e-3, and takes it for an option
 
     def error(self, message: str) -> NoReturn:
         self.print_usage(sys.stderr)

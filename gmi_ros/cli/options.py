@@ -26,7 +26,7 @@ def add_settings(
             group.add_argument(name, action=argparse.BooleanOptionalAction, default=None, help=told)
             continue
         low, high, choices = (f.metadata.get(key) for key in ("low", "high", "choices"))
-        bounds = "" if low is None and high is None else f"; {low} to {high}"
+        bounds = "" if low is None and high is None else f"; at least {low}" if high is None else f"; {low} to {high}"
         is_tuple = isinstance(f.default, tuple)
         shown = " ".join(f"{v:g}" for v in f.default) if is_tuple else f.default
         group.add_argument(
@@ -76,6 +76,16 @@ def count(text: str) -> int:
     return _bounded(text, 1, 10**9)
 
 
+def label(text: str) -> int:
+    """A label of the mask; 0 means the largest object."""
+    return _bounded(text, 0, 65535)
+
+
+def threads(text: str) -> int:
+    """A number of CPU threads."""
+    return _bounded(text, 1, 64)
+
+
 def seconds(text: str) -> float:
     """A positive time [s]."""
     try:
@@ -98,6 +108,22 @@ def positive(text: str) -> float:
     return value
 
 
+class Between:
+    """A number in [low, high]."""
+
+    def __init__(self, low: float, high: float):
+        self.low, self.high = low, high
+
+    def __call__(self, text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not self.low <= value <= self.high:
+            raise argparse.ArgumentTypeError(f"must be a number in [{self.low:g}, {self.high:g}], got {text!r}")
+        return value
+
+
 def refuse_idle(*given: tuple[str, Any, Any, str]) -> None:
     """Refuse options that would have no effect: each is its name, its value, whether it has one, and what it needs.
 
@@ -106,7 +132,8 @@ def refuse_idle(*given: tuple[str, Any, Any, str]) -> None:
     """
     for option, value, fits, other in given:
         if value is not None and value is not False and not fits:
-            told = option if value is True else f"{option} {value}"
+            shown = " ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
+            told = option if value is True else f"{option} {shown}"
             raise GmiError(ErrorCode.BAD_SETTING, f"{told} needs {other}")
 
 

@@ -27,7 +27,7 @@ def add_pairs(parser: argparse.ArgumentParser, required: bool = True, more: str 
     )
     parser.add_argument("--cache", type=Path, metavar="DIR", help="folder that keeps rendered images for the next time")
     add_recorded_meshes(parser)
-    parser.add_argument("--threads", type=options.count, default=2, metavar="N", help="CPU threads")
+    parser.add_argument("--threads", type=options.threads, default=2, metavar="N", help="CPU threads")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
 

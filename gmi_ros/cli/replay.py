@@ -19,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--experience", type=Path, metavar="STORE", help="also add the outcomes in the bag to this store (over ROS)"
     )
-    parser.add_argument("--label", type=int, default=0, help="label of the object in the masks, 0 = the largest")
+    parser.add_argument(
+        "--label", type=options.label, default=0, help="label of the object in the masks, 0 = the largest"
+    )
     parser.add_argument("--no-pictures", action="store_true", help="write grasps.jsonl only")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     replay_report.add_arguments(parser)

@@ -57,6 +57,10 @@ def run(args: argparse.Namespace) -> Report:
 def _synthesize(args: argparse.Namespace, settings: SynthesisSettings) -> Report:
     from gmi_ros.cli.frame_files import read_frame
 
+    if args.picture:
+        from gmi_ros.cli.pictures import check_picture
+
+        check_picture(args.picture)
     if not 0 <= args.label <= 65535:
         raise GmiError(ErrorCode.LABEL_NOT_FOUND, f"label must be in [0, 65535], got {args.label}")
     frame = read_frame(args.rgb, args.depth, args.mask, args.camera)
@@ -70,13 +74,17 @@ def _synthesize(args: argparse.Namespace, settings: SynthesisSettings) -> Report
     synthesis = synthesize(
         frame, load_model(args.model, settings.inference_threads), hand, settings, args.seed, args.label
     )
+    data, text = {**answer_data(synthesis), "stages_ms": synthesis.stages_ms}, _text(synthesis)
+    ok = synthesis.error_code is ErrorCode.OK
     if args.picture:
         from gmi_ros.cli.pictures import save_picture
         from gmi_ros.report.draw import draw_synthesis
 
-        save_picture(draw_synthesis(frame, synthesis, hand, args.rgb.name, synthesis.message), args.picture)
-    data = {**answer_data(synthesis), "stages_ms": synthesis.stages_ms}
-    return Report(data, _text(synthesis), ok=synthesis.error_code is ErrorCode.OK)
+        try:
+            save_picture(draw_synthesis(frame, synthesis, hand, args.rgb.name, synthesis.message), args.picture)
+        except GmiError as error:  # the answer is one without it
+            text, ok = f"{text}\n{error.message}", False
+    return Report(data, text, ok)
 
 
 def _text(synthesis: "Synthesis") -> str:

@@ -61,6 +61,11 @@ class Intrinsics:
             raise GmiError(
                 ErrorCode.BAD_INTRINSICS, f"K must have no skew: K[1] and K[3] must be 0, got {k[1]}, {k[3]}"
             )
+        if k[0] > 0 and (k[6:] != [0, 0, 1]).any():
+            last = ", ".join(f"{number:g}" for number in k[6:])
+            raise GmiError(
+                ErrorCode.BAD_INTRINSICS, f"K's last row must be 0, 0, 1, got {last}: is K stored column by column?"
+            )
         if not float(width).is_integer() or not float(height).is_integer():
             raise GmiError(ErrorCode.BAD_INTRINSICS, f"width and height must be whole pixels, got {width}x{height}")
         return cls(int(width), int(height), float(k[0]), float(k[4]), float(k[2]), float(k[5]))

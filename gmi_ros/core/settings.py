@@ -2,6 +2,10 @@
 
 import math
 from dataclasses import dataclass, field, fields
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 
@@ -13,8 +17,24 @@ def setting(default, help: str, low=None, high=None, choices: tuple | None = Non
     return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices, "live": live})
 
 
+def _is_of(value: Any, default: Any) -> bool:
+    """Whether a value is of the kind of a field's default: a whole number may stand for a number, nothing else for another."""
+    if isinstance(default, tuple):
+        return isinstance(value, (tuple, list)) and all(_is_of(v, default[0]) for v in value if default)
+    if isinstance(default, bool) or isinstance(value, (bool, np.bool_)):
+        return isinstance(default, bool) and isinstance(value, (bool, np.bool_))
+    kind = {int: Integral, float: Real, str: str}.get(type(default), object)  # others are settings of their own
+    return isinstance(value, kind)
+
+
+def _kind(default: Any) -> str:
+    if isinstance(default, tuple):
+        return f"a list, each {_kind(default[0])}"
+    return {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}[type(default)]
+
+
 class Settings:
-    """Base of all settings: checks every field against its bounds when made.
+    """Base of all settings: checks every field against its kind and bounds when made.
 
     Raises:
         GmiError: BAD_SETTING, naming the field, the value and the bound.
@@ -23,6 +43,8 @@ class Settings:
     def __post_init__(self):
         for f in fields(self):
             value, low, high = getattr(self, f.name), f.metadata.get("low"), f.metadata.get("high")
+            if not _is_of(value, f.default):
+                raise GmiError(ErrorCode.BAD_SETTING, f"{f.name} must be {_kind(f.default)}, got {value!r:.200}")
             choices = f.metadata.get("choices")
             if choices and value not in choices:
                 raise GmiError(ErrorCode.BAD_SETTING, f"{f.name} must be one of {', '.join(choices)}, got {value!r}")
@@ -138,6 +160,9 @@ class SynthesisSettings(Settings):
 
     def __post_init__(self):
         super().__post_init__()
+        if not self.min_depth < self.max_depth:
+            told = f"min_depth must be less than max_depth, got {self.min_depth} and {self.max_depth}"
+            raise GmiError(ErrorCode.BAD_SETTING, told)
         for name, length in (("table_plane", 4), ("approach_axis", 3), ("workspace_low", 3), ("workspace_high", 3)):
             if len(getattr(self, name)) != length:
                 raise GmiError(ErrorCode.BAD_SETTING, f"{name} must have {length} numbers, got {getattr(self, name)}")

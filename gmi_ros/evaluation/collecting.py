@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.evaluation.goal import Goal, Tally, total
-from gmi_ros.evaluation.recipes import episodes_of
+from gmi_ros.evaluation.recipes import MESHES, episodes_of, object_of
 from gmi_ros.experience.episode import Episode, derived_id
 from gmi_ros.experience.store import Store
 from gmi_ros.sim.collect import CANDIDATES, TRIALS_PER_SEED, Batch, Job, TrialOptions
@@ -135,6 +135,9 @@ def _check_continues(
     begun_with = first.trial_seed // TRIALS_PER_SEED
     if begun_with != seed:
         raise _other_run(store.path, f"it was begun with seed {begun_with}, not {seed}")
+    if split == MESHES:
+        for episode in store.episodes(split=split):
+            object_of(episode, models)
     first = next(store.episodes(success=True, split=split), first)
     number = first.trial_seed % TRIALS_PER_SEED // CANDIDATES
     with closing(engine.run([Job(models[first.object_name], number, seed, options)])) as done:

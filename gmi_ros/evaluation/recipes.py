@@ -106,7 +106,11 @@ def _recipe_of(episode: Episode) -> dict:
 
 def object_of(episode: Episode, objects: Mapping[str, ObjectModel] = MappingProxyType({})) -> ObjectModel:
     """The object of a simulated episode. Raises as render_episode."""
-    model = objects.get(episode.object_name) or find_object(episode.object_name)
+    model = objects.get(episode.object_name)
+    if model is None and episode.split == MESHES:
+        told = f"{episode.object_name} is a mesh of your own: name the folder that it was collected from (--meshes DIR)"
+        raise GmiError(ErrorCode.BAD_REQUEST, f"{episode.outcome_id}: {told}")
+    model = model or find_object(episode.object_name)
     if episode.recipe.get("digest", digest(model)) != digest(model):
         raise GmiError(ErrorCode.BAD_REQUEST, f"{episode.outcome_id}: {model.name} is not the mesh that was recorded")
     return model

@@ -13,7 +13,7 @@ from gmi_ros.core.frame import Frame
 from gmi_ros.core.settings import SynthesisSettings
 from gmi_ros.evaluation.baselines import centroid_plan, mesh_plan
 from gmi_ros.evaluation.instances import Instance, free_instance
-from gmi_ros.evaluation.intervals import by_object
+from gmi_ros.evaluation.intervals import rate_by_object
 from gmi_ros.evaluation.masks import EXACT, worsened
 from gmi_ros.evaluation.models import load_model
 from gmi_ros.evaluation.prediction import plan_along_view
@@ -180,6 +180,6 @@ def summary(found: Sequence[Attempt]) -> dict:
         "objects": int(object_id.max() + 1),
         "successes": int(success.sum()),
         "rate": float(success.mean()),
-        "ci95": by_object(success, object_id),
+        "ci95": rate_by_object(success, object_id),
         "reasons": dict(Counter(a.reason for a in found)),
     }

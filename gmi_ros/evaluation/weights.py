@@ -76,7 +76,7 @@ def kept(folder: Path) -> list[Kept]:
     found = []
     for path in sorted((folder / PREVIOUS).glob("*")):
         number, _, weights_hash = path.name.partition("_")
-        if number.isdigit() and (path / checkpoint.CONFIG).is_file():
+        if number.isascii() and number.isdigit() and (path / checkpoint.CONFIG).is_file():
             found.append(Kept(int(number), weights_hash, path))
     return sorted(found, key=lambda k: k.number)
 
@@ -85,15 +85,19 @@ def _exchange(new: Path, into: Path, hash_new: str) -> dict:
     """First the old weights are kept, whole; then the new ones take their place, network by network."""
     hash_old, before = checkpoint.load(into).hash, kept(into)
     number = before[-1].number + 1 if before else 1
+    _check_networks(new, into)
     _copy(into, into / PREVIOUS / f"{number:04d}_{hash_old}")
     _copy(new, into)
     return {"installed": hash_new, "previous": hash_old, "number": number}
 
 
-def _copy(source: Path, target: Path) -> None:
+def _check_networks(source: Path, target: Path) -> None:
     if not (source / EVALUATOR).is_dir() and (target / EVALUATOR).is_dir():
         told = f"{source} has no evaluator and {target} has one: only a folder of the same networks can take its place"
         raise GmiError(ErrorCode.BAD_REQUEST, told)
+
+
+def _copy(source: Path, target: Path) -> None:
     for part in (EVALUATOR, ".") if (source / EVALUATOR).is_dir() else (".",):
         contents = {f: (source / part / f).read_bytes() for f in FILES if (source / part / f).is_file()}
         if part == "." and (source / COMPARISON).is_file():
@@ -116,4 +120,6 @@ def _comparison(path: Path) -> dict:
     missing = {"from_hash", "to_hash", "worse"} - set(found if isinstance(found, dict) else ())
     if missing:
         raise GmiError(ErrorCode.FILE_DAMAGED, f"{path} lacks {', '.join(sorted(missing))}: train again")
+    if not isinstance(found["worse"], list) or not all(isinstance(reason, str) for reason in found["worse"]):
+        raise GmiError(ErrorCode.FILE_DAMAGED, f"{path}: worse must be a list of reasons, got {found['worse']!r:.100}")
     return found

@@ -69,7 +69,7 @@ def load_camera(name_or_file: str) -> Camera:
 def _content(path: Path) -> Any:
     try:
         return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise GmiError(ErrorCode.BAD_SETTING, f"{path} is no camera preset: {error}") from error
 
 

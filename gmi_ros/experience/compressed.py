@@ -53,9 +53,15 @@ def unpack(packed: Path, into: Path) -> None:
                         f"{packed} unpacks to more than {most} bytes, {_MOST_GROWTH} times its size: that is no store",
                     )
                 plain.write(chunk)
+            if whole < 0:
+                told = "it does not say how large it is: unpack it with `zstd -d`, and use what comes of it"
+                raise GmiError(ErrorCode.STORE_CORRUPT, f"{packed} was not packed by this package: {told}")
             if plain.tell() != whole:
                 raise GmiError(ErrorCode.STORE_CORRUPT, f"{packed} is cut off: {plain.tell()} of {whole} bytes")
         partial.replace(into)
+    except OSError as error:
+        told = f"cannot unpack {packed} into {into.parent}: {error.strerror}"
+        raise GmiError(ErrorCode.STORE_UNWRITABLE, f"{told} (TMPDIR names another folder)") from error
     except zstandard.ZstdError as error:
         raise GmiError(ErrorCode.STORE_CORRUPT, f"{packed} is no intact packed store: {error}") from error
     finally:

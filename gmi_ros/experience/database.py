@@ -67,6 +67,8 @@ def translated(path: Path, writable: bool) -> Iterator[None]:
         yield
     except sqlite3.ProgrammingError:
         raise  # our own mistake
+    except UnicodeDecodeError as error:
+        raise GmiError(ErrorCode.STORE_CORRUPT, f"{path} is no intact store: it has bytes that are no text") from error
     except sqlite3.OperationalError as error:
         damaged = str(error).startswith("no such")
         code = ErrorCode.STORE_CORRUPT if damaged or not writable else ErrorCode.STORE_UNWRITABLE

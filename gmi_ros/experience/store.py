@@ -337,7 +337,10 @@ class Store:
 
     def record_at(self, database: sqlite3.Connection, row: int) -> Record:
         """The record of a row that is there. For this package."""
-        return rows.record(database.execute(f"{self._read} WHERE e.id = ?", [row]).fetchone())
+        found = database.execute(f"{self._read} WHERE e.id = ?", [row]).fetchone()
+        if found is None:  # of what it refers to something is gone
+            raise GmiError(ErrorCode.STORE_CORRUPT, f"{self.path}: episode {row} refers to what is not there")
+        return rows.record(found)
 
     def _record(self, database: sqlite3.Connection, outcome_id: str) -> Record:
         row = tables.find(database, outcome_id)

@@ -86,8 +86,14 @@ class Run(ABC):
         """To the end; returns the result."""
         state = self.state
         identity = {"settings": json.loads(json.dumps(to_dict(self.config))), "data": self._fingerprint}
-        if resume:
-            load_state(self.out_dir, state, identity)
+        if resume and not load_state(self.out_dir, state, identity) and (self.out_dir / checkpoint.WEIGHTS).exists():
+            raise GmiError(
+                ErrorCode.BAD_SETTING,
+                f"{self.out_dir} holds weights of which no run was begun there: train into another folder, or without "
+                "resuming (--restart), which overwrites them",
+            )
+        if self.team.rank == 0 and not state.history:  # from now on this folder is this run's
+            save_state(self.out_dir, state, identity)
         objective = self.team.wrap(self.objective())
         while not self._finished():
             started, epoch = time.perf_counter(), len(state.history) + 1

@@ -74,7 +74,8 @@ def load_state(folder: Path, state: TrainingState, identity: dict) -> bool:
     parts = {prefix: _under(prefix, tensors) for prefix in ("network", "best", "adam")}
     expected = state.network.state_dict()
     check_tensors(parts["network"], expected, path)
-    check_tensors(parts["best"], expected, path)
+    if rest["history"]:  # before the first epoch nothing is best
+        check_tensors(parts["best"], expected, path)
 
     state.network.load_state_dict(parts["network"])
     state.best = parts["best"]

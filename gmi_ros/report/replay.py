@@ -3,7 +3,9 @@
 import json
 from collections import Counter
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+from typing import TextIO
 
 from tqdm import tqdm
 
@@ -59,12 +61,11 @@ def replay(
     problems = [] if problems is None else problems
     source = read_sets(bag, topics, slop_s, queue_size, counts, part, problems)
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        with (
-            open(out / LINES, "w", encoding="utf-8") as lines,
-            tqdm(source, disable=not progress, unit=" sets") as sets,
-        ):
-            for frame_set in sets:
+        with ExitStack() as opened:
+            lines = None
+            for frame_set in opened.enter_context(tqdm(source, disable=not progress, unit=" sets")):
+                if lines is None:  # what an earlier replay left goes when there is something to put in its place
+                    lines = opened.enter_context(_begun(out))
                 frame, synthesis, data = _answer(frame_set, model, hand, settings, seed, label)
                 lines.write(json.dumps({"index": totals["frames"], "stamps": list(frame_set.stamps), **data}) + "\n")
                 if pictures and frame is not None:
@@ -93,6 +94,14 @@ def replay(
         "problems": problems,
         "file": str(out / LINES),
     }
+
+
+def _begun(out: Path) -> TextIO:
+    """The file of lines in a folder that holds nothing of an earlier replay."""
+    out.mkdir(parents=True, exist_ok=True)
+    for picture in out.glob("[0-9]" * 6 + ".png"):
+        picture.unlink()
+    return open(out / LINES, "w", encoding="utf-8")
 
 
 def _answer(

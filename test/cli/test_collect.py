@@ -121,11 +121,12 @@ def test_the_splits_are_those_that_there_are():
         (["--scale", "nan", "--meshes", "x"], "greater than 0, got 'nan'"),
         (["--scale", 0.001], "--scale 0.001 needs --meshes DIR"),
         (["--split", "train", "--meshes", "x"], "not allowed with"),
-        (["--mass", 0, 1], "greater than 0, got '0'"),
+        (["--mass", 0, 1], "in .0.001, 100., got '0'"),
         (["--mass", 2, 1], "--mass LOW HIGH must have LOW <= HIGH, got 2 1"),
-        (["--friction", "nan", 1], "greater than 0, got 'nan'"),
-        (["--friction", 0.5, "inf"], "greater than 0, got 'inf'"),
-        (["--friction", -0.5, 1], "greater than 0, got '-0.5'"),
+        (["--friction", "nan", 1], "in .0.001, 10., got 'nan'"),
+        (["--friction", 0.5, "inf"], "in .0.001, 10., got 'inf'"),
+        (["--friction", -0.5, 1], "in .0.001, 10., got '-0.5'"),
+        (["--mass", 1e-30, 1], "in .0.001, 100., got '1e-30'"),
         (["--scheduler", "tcp://x:1"], "--scheduler tcp://x:1 needs --engine dask"),
         (["--engine", "dask"], "needs --scheduler tcp://HOST:PORT"),
         (["--engine", "gpu"], "invalid choice: 'gpu'"),
@@ -220,4 +221,6 @@ def test_meshes_of_a_folder_are_collected_and_the_bad_ones_named(collect, tmp_pa
     assert data["skipped"][0]["reason"] and "skipped broken.stl: " in stderr
     with Store(tmp_path / "x.db") as store:
         assert {(e.split, e.object_name) for e in store} == {("meshes", "cube_0")}
+    (folder / "cube.obj").write_text(CUBE.replace(" 60", " 70"))
+    assert refused(collect("--trials", 64, **where), "cube_0 is not the mesh that was recorded")
     assert refused(collect("--trials", 32, objects=("--meshes", tmp_path / "absent")), "absent")

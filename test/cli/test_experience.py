@@ -198,6 +198,7 @@ def test_verify_tells_versions_and_looks_at_all(robot, sim, gmi, tmp_path):
         ("ls STORE --limit 0", 2, "must be an integer in [1, "),
         ("ls STORE --success --failure", 2, "not allowed with argument"),
         ("ls STORE --since yesterday", 2, "must be a date"),
+        ("ls STORE --since 2026-01-02 --until 2025-01-01", 2, "--since is later than --until"),
         ("ls STORE --until 1e300", 2, "must be a date"),
         ("ls STORE --until 1e11", 2, "within 9.2e9 s of 1970"),
         ("ls STORE --since 9999-01-01", 2, "within 9.2e9 s of 1970"),

@@ -1,5 +1,9 @@
 """Frames from files: formats, units, and what is said about files that are none."""
 
+import json
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -18,6 +22,37 @@ def test_the_frame_of_four_files(frame_files):
     frame = read_frame(**frame_files)
     assert frame.rgb.shape == (120, 160, 3) and frame.labels() == [255]
     assert frame.depth.dtype == np.float32 and frame.depth[50, 75] == np.float32(0.6)
+
+
+def test_masks_that_a_jpeg_has_smeared_are_refused(tmp_path):
+    Image.fromarray(np.array([[0, 255]], np.uint8)).save(tmp_path / "mask.jpg")
+    refused(ErrorCode.UNKNOWN_ENCODING, read_mask, tmp_path / "mask.jpg", match="exact, and JPEG changes them")
+
+
+def test_a_camera_with_distortion_is_told_and_one_by_columns_refused(tmp_path, capsys):
+    def camera(**more):
+        given = {"width": 640, "height": 480, "K": [525, 0, 319.5, 0, 525, 239.5, 0, 0, 1]}
+        (tmp_path / "c.json").write_text(json.dumps(given | more))
+        return read_camera(tmp_path / "c.json")
+
+    camera(D=[0.0] * 5)
+    assert not capsys.readouterr().err
+    camera(D=[0.1, 0, 0, 0, 0])
+    assert "distortion is not undone" in capsys.readouterr().err
+    with pytest.raises(GmiError, match="last row must be 0, 0, 1, got 319.5, 239.5, 1: .*column by column") as caught:
+        camera(K=[525, 0, 0, 0, 525, 0, 319.5, 239.5, 1])
+    assert caught.value.code is ErrorCode.BAD_INTRINSICS
+
+
+def test_a_picture_may_come_through_a_pipe(tmp_path):
+    Image.fromarray(np.full((2, 3), 7, np.uint8)).save(tmp_path / "mask.png")
+    read, write = os.pipe()
+    os.write(write, (tmp_path / "mask.png").read_bytes())
+    os.close(write)
+    try:
+        assert (read_mask(Path(f"/dev/fd/{read}")) == 7).all()
+    finally:
+        os.close(read)
 
 
 def test_depth_in_every_format_is_metres(tmp_path):

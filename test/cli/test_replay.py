@@ -36,6 +36,18 @@ def test_a_replay_is_repeatable(bag, tiny_model, gmi, tmp_path):
     assert len(list((tmp_path / "two").iterdir())) == 1
 
 
+def test_an_earlier_replay_stays_until_there_is_another(bag, tiny_model, gmi, tmp_path):
+    common = ("--model", tiny_model, "--inference-threads", 1, "--quiet", "--out", tmp_path / "out")
+    gmi("replay", bag, *common)
+    lines = (tmp_path / "out" / "grasps.jsonl").read_bytes()
+    with BagWriter(tmp_path / "empty"):
+        pass
+    assert gmi("replay", tmp_path / "empty", *common)[0] == 1
+    assert (tmp_path / "out" / "grasps.jsonl").read_bytes() == lines
+    assert gmi("replay", bag, *common, "--every", 3)[1]["frames"] == 1
+    assert [p.name for p in (tmp_path / "out").glob("*.png")] == ["000000.png"]
+
+
 def test_bags_and_topics_that_are_not_there(bag, tiny_model, gmi, tmp_path):
     common = ("--model", tiny_model, "--out", tmp_path / "out", "--quiet")
     status, data, stderr = gmi("replay", tmp_path / "none", *common)

@@ -77,7 +77,13 @@ def test_labels_and_weights_that_are_not_there(frame_files, tiny_model, tmp_path
 
 def test_a_picture_that_cannot_be_written(frame_files, tiny_model, tmp_path, gmi):
     status, data, _ = gmi(*arguments(frame_files, tiny_model, "--picture", tmp_path / "out.nonsense"))
-    assert (status, data["error"]) == (1, "STORE_UNWRITABLE")
+    assert (status, data["error"]) == (2, "BAD_SETTING") and ".png" in data["message"]
+
+
+def test_an_answer_whose_picture_cannot_be_written_is_still_told(frame_files, tiny_model, tmp_path, gmi):
+    (tmp_path / "file").touch()
+    status, data, _ = gmi(*arguments(frame_files, tiny_model, "--picture", tmp_path / "file" / "out.png"))
+    assert (status, data["error_code"]) == (1, 0) and data["grasps"]
 
 
 @pytest.mark.parametrize("number", [0, 2, 8])

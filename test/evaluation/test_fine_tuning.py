@@ -191,6 +191,7 @@ def test_nothing_to_put_back_is_told(at_work):
         ({"worse": ["the evaluator lost 0.2 nats"]}, "is worse: the evaluator lost 0.2 nats"),
         ({"from_hash": "0" * 16}, "went on from weights 0{16}"),
         ({"to_hash": "0" * 16}, "is about weights 0{16}"),
+        ({"worse": 3}, "worse must be a list of reasons, got 3"),
         (None, "comparison.json is not there"),
     ],
 )

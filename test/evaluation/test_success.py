@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from gmi_ros.cli.main import main
 from gmi_ros.core.errors import GmiError
 from gmi_ros.core.resources import SHIPPED, resource
 from gmi_ros.evaluation.instances import free_instance, recorded_instances
+from gmi_ros.evaluation.intervals import by_object, rate_by_object
 from gmi_ros.evaluation.models import load_model
 from gmi_ros.evaluation.success import FREE, MEAN, Conditions, attempt, free_attempts, recorded_attempts, summary
 from gmi_ros.sim.splits import objects_of
@@ -101,6 +103,15 @@ def test_a_prediction_along_the_view_is_always_tried():
 def test_options_without_effect_are_refused(words, told, capsys):
     assert main(["evaluate", "success", "--quiet", "--instances", "1", *words]) != 0
     assert told in capsys.readouterr().err
+
+
+def test_where_all_objects_agree_the_interval_is_that_of_as_many_trials():
+    objects = np.arange(40) // 2
+    for held in (np.ones(40), np.zeros(40)):
+        exact = binomtest(int(held.sum()) // 2, 20).proportion_ci(method="exact")
+        assert rate_by_object(held, objects) == pytest.approx([exact.low, exact.high])
+    mixed = np.arange(40) % 4 > 0
+    assert rate_by_object(mixed, objects) == by_object(mixed.astype(float), objects)
 
 
 def test_meshes_that_cannot_be_used_are_named(tmp_path, capsys):

@@ -1,5 +1,8 @@
 """Packed stores hold what the plain ones did, are read as they are, and refuse to be written."""
 
+import resource
+import tempfile
+
 import pytest
 import zstandard
 from episodes import assert_same, make_episode
@@ -58,6 +61,23 @@ def test_what_is_refused(packed, tmp_path):
         damaged.write_bytes(content)
         assert refusal(Store, damaged) == ErrorCode.STORE_CORRUPT
     assert not [p for p in tmp_path.iterdir() if p.name.endswith(".partial")]
+
+
+def test_a_store_that_tells_no_size_and_a_disk_without_room(packed, tmp_path, monkeypatch):
+    plain = zstandard.ZstdDecompressor().decompress(packed.read_bytes())
+    packer = zstandard.ZstdCompressor().compressobj()
+    (tmp_path / "piped.db.zst").write_bytes(packer.compress(plain) + packer.flush())
+    with pytest.raises(GmiError, match="does not say how large it is: unpack it with"):
+        Store(tmp_path / "piped.db.zst")
+    (tmp_path / "full").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "full"))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
+    try:
+        with pytest.raises(GmiError, match="cannot unpack .* File too large .TMPDIR names another") as refused:
+            Store(packed)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert refused.value.code == ErrorCode.STORE_UNWRITABLE
 
 
 def test_a_store_that_is_being_written_is_not_packed(tmp_path):

@@ -10,6 +10,7 @@ from episodes import assert_same, make_episode, make_older, make_robot_episode
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.experience.compressed import unpack
+from gmi_ros.experience.database import translated
 from gmi_ros.experience.store import Store
 
 ROOT = Path(__file__).parents[2]
@@ -294,3 +295,15 @@ def test_a_record_that_makes_no_sense_is_named(path):
         store._database.execute("UPDATE episodes SET contacts_reached = x'00' WHERE id = 2")
         code, message = code_of(store.verify)
         assert code == ErrorCode.STORE_CORRUPT and "episode 2" in message
+
+
+def test_bytes_that_are_no_text_and_numbers_that_are_none_are_damage(path):
+    with Store(path, "rw") as store:
+        store.add_many(make_episode(i) for i in range(3))
+        found = [e.outcome_id for e in store]
+        store._database.execute("UPDATE names SET text = CAST(x'b1ff' || text AS TEXT)")
+    with Store(path) as store:
+        for read in (store.verify, lambda: list(store), lambda: store.get(found[0])):
+            assert code_of(read)[0] == ErrorCode.STORE_CORRUPT
+    with pytest.raises(GmiError, match="bytes that are no text"), translated(path, False):
+        b"\xb1\xff".decode()

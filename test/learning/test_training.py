@@ -97,6 +97,14 @@ def test_resuming_another_run_is_refused(tmp_path):
     assert train(tmp_path, data=toy_data(seed=1), resume=False)["epochs"] == 4
 
 
+def test_weights_of_which_no_run_was_begun_are_not_trained_over(folder):
+    before = (folder / checkpoint.WEIGHTS).read_bytes()
+    with pytest.raises(GmiError, match="no run was begun there: train into another folder, or .*--restart") as error:
+        train(folder)
+    assert error.value.code == ErrorCode.BAD_SETTING and (folder / checkpoint.WEIGHTS).read_bytes() == before
+    assert train(folder, resume=False)["epochs"] == 4
+
+
 def test_a_damaged_state_is_told(tmp_path):
     train(tmp_path)
     path = tmp_path / "resume.safetensors"
