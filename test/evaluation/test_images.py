@@ -80,7 +80,7 @@ def test_a_mesh_is_rendered_only_where_it_is_the_one_that_was_recorded():
     assert render_episode(episode, {"mine_0": cube(0.03)}).mask.any()
     with pytest.raises(GmiError, match="not the mesh that was recorded"):
         render_episode(episode, {"mine_0": cube(0.031)})
-    with pytest.raises(GmiError, match="no object 'mine_0'"):
+    with pytest.raises(GmiError, match="mine_0 is a mesh of your own: .*--meshes DIR"):
         render_episode(episode)
 
 

@@ -130,7 +130,7 @@ def test_a_package_that_is_not_installed_is_named(package, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
     rng = np.random.default_rng(0)
     drawn = Draws(rng.normal(size=(60, 18)), np.zeros(18), None, None)
-    with pytest.raises(GmiError, match=r"needs? the package .*pip install 'gmi_ros\[train\]'") as refused:
+    with pytest.raises(GmiError, match=r"needs? the package .*pip install '\.\[train\]' in the checkout") as refused:
         if package.startswith("sklearn"):
             embed(drawn.grasps, 1)
         else:

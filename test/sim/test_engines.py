@@ -154,7 +154,7 @@ def test_something_else_that_listens_there(greeting, dask):
 
 def test_without_the_package_the_message_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(GmiError, match=r"pip install 'gmi_ros\[dask\]'"):
+    with pytest.raises(GmiError, match=r"pip install '\.\[dask\]' in the checkout"):
         DaskEngine("tcp://127.0.0.1:1")
 
 
