@@ -28,6 +28,7 @@ def run(args: argparse.Namespace) -> Report:
     from gmi_ros.evaluation.models import load_model
     from gmi_ros.hand.barrett import load_hand
 
+    options.refuse_idle(("--bag-megabytes", args.bag_megabytes, "bags" in args.only, "--only bags"))
     hand, settings, quick = load_hand(args.hand), SynthesisSettings(), args.quick
 
     def synthesize() -> dict:

@@ -9,17 +9,16 @@ from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.resources import SHIPPED, resource
 
 DEFAULT_SPLIT = "different"
+_OF_VIEWS = {"instances": 100, "tried": 16, "samples": 64, "seed": 1}  # and what they are where they are not given
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this measure."""
     options.add_model(parser)
     objects.add_objects(parser, DEFAULT_SPLIT)
-    parser.add_argument("--instances", type=options.count, default=100, metavar="N", help="free views (default: 100)")
-    parser.add_argument(
-        "--tried", type=options.count, default=16, metavar="N", help="grasps tried of each view (default: 16)"
-    )
-    parser.add_argument("--samples", type=options.count, default=64, metavar="N", help="drawn for each (default: 64)")
+    parser.add_argument("--instances", type=options.count, metavar="N", help="free views (default: 100)")
+    parser.add_argument("--tried", type=options.count, metavar="N", help="grasps tried of each view (default: 16)")
+    parser.add_argument("--samples", type=options.count, metavar="N", help="drawn for each (default: 64)")
     parser.add_argument(
         "--unrehearsed", action="store_true", help="by the evaluator alone, without trials in simulation"
     )
@@ -27,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, nargs="+", metavar="FILE", help="instead: the random candidates of these stores"
     )
     parser.add_argument("--cache", type=Path, metavar="DIR", help="of --data: folder that keeps rendered images")
-    parser.add_argument("--seed", type=options.seed, default=1, help="of the views and samples (default: 1)")
+    parser.add_argument("--seed", type=options.seed, help="of the views and samples (default: 1)")
     parser.add_argument("--workers", type=options.count, default=2, metavar="W", help="processes (default: 2)")
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
 
@@ -46,6 +45,7 @@ def run(args: argparse.Namespace) -> Report:
         ("--unrehearsed", args.unrehearsed, not args.data, "free views, not --data: candidates are never rehearsed"),
         ("--split", args.split, not args.data, "free views, not --data"),
         ("--meshes", args.meshes, not args.data, "free views, not --data"),
+        *((f"--{n}", getattr(args, n), not args.data, "free views, not --data") for n in _OF_VIEWS),
     )
     folder = args.model or resource(SHIPPED)
     model = load_model(folder, 1)
@@ -57,10 +57,9 @@ def run(args: argparse.Namespace) -> Report:
         text = f"{told['candidates']} collision-free candidates, {100 * told['held']:.1f} % held: area under the ROC "
         return Report(told, f"{text}{told['auc']:.3f}, calibration error {told['ece']:.3f}")
     _, models, _ = objects.load_objects(args, DEFAULT_SPLIT)
-    views = judge_views(
-        folder, models, args.instances, args.tried, args.samples, args.seed, args.workers, not args.unrehearsed
-    )
-    told = summary(list(tqdm(views, "views", args.instances, disable=args.quiet, dynamic_ncols=True)))
+    instances, tried, samples, seed = (getattr(args, name) or usual for name, usual in _OF_VIEWS.items())
+    views = judge_views(folder, models, instances, tried, samples, seed, args.workers, not args.unrehearsed)
+    told = summary(list(tqdm(views, "views", instances, disable=args.quiet, dynamic_ncols=True)))
     text = (
         f"{told['grasps']} grasps of {told['views']} views: area under the ROC {told['auc']:.3f}, within a view "
         f"{told['auc_within']:.3f}; calibration error {told['ece']:.3f}, of the executed best {told['ece_best']:.3f}\n"

@@ -72,13 +72,20 @@ def add_recorded_meshes(parser: argparse._ActionsContainer) -> None:
     parser.add_argument(
         "--meshes", type=Path, metavar="DIR", help="the folder that records of meshes were collected from"
     )
-    parser.add_argument("--scale", type=float, default=1.0, help="metres per unit of the meshes (default: 1)")
+    parser.add_argument(
+        "--scale", type=options.positive, metavar="S", help="metres per unit of the --meshes (default: 1)"
+    )
 
 
 def recorded_meshes(args: argparse.Namespace) -> tuple["ObjectModel", ...]:
-    """The objects that they name."""
+    """The objects that they name.
+
+    Raises:
+        GmiError: BAD_SETTING for a scale of nothing; as load_meshes.
+    """
+    options.refuse_idle(("--scale", args.scale, args.meshes, "--meshes DIR"))
     if args.meshes is None:
         return ()
     from gmi_ros.sim.meshes import load_meshes
 
-    return load_meshes(args.meshes, args.scale, cache=cache_folder("meshes")).objects
+    return load_meshes(args.meshes, args.scale or 1.0, cache=cache_folder("meshes")).objects

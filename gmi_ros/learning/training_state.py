@@ -6,6 +6,7 @@ There is no generator in it: every epoch draws from streams of its own, made fro
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -68,7 +69,7 @@ def load_state(folder: Path, state: TrainingState, identity: dict) -> bool:
         if rest["identity"].get(name) != value:
             raise GmiError(
                 ErrorCode.BAD_SETTING,
-                f"{folder} holds a run with other {name}: {rest['identity'].get(name)}, now {value}; "
+                f"{folder} holds a run with other {name}: {_differences(rest['identity'].get(name), value)}; "
                 "train into another folder or without resuming",
             )
     parts = {prefix: _under(prefix, tensors) for prefix in ("network", "best", "adam")}
@@ -86,6 +87,14 @@ def load_state(folder: Path, state: TrainingState, identity: dict) -> bool:
     state.optimiser.load_state_dict(adam)
     state.history = rest["history"]
     return True
+
+
+def _differences(was: Any, now: Any, where: str = "") -> str:
+    """What is not the same, by name."""
+    if not (isinstance(was, dict) and isinstance(now, dict)):
+        return f"{where}{was}, now {now}"
+    names = [name for name in {**was, **now} if was.get(name) != now.get(name)]
+    return "; ".join(_differences(was.get(name), now.get(name), f"{where}{name} ") for name in names)
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

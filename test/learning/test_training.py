@@ -89,7 +89,7 @@ def test_without_a_learning_rate_nothing_is_learned(tmp_path, monkeypatch):
 
 def test_resuming_another_run_is_refused(tmp_path):
     train(tmp_path)
-    with pytest.raises(GmiError, match="a run with other settings") as error:
+    with pytest.raises(GmiError, match="a run with other settings: seed 0, now 1; train into") as error:
         train(tmp_path, TrainingConfig(network=TINY, batch_size=8, max_epochs=4, seed=1, device="cpu"))
     assert error.value.code == ErrorCode.BAD_SETTING
     with pytest.raises(GmiError, match="a run with other data"):
