@@ -15,13 +15,8 @@ from typing import Any, NoReturn
 from gmi_ros.cli.report import Report
 from gmi_ros.core.errors import ErrorCode, GmiError
 
-DONE, FAILED, BAD_USAGE, INTERRUPTED, CUT_OFF = (
-    0,
-    1,
-    2,
-    130,
-    141,
-)  # CUT_OFF: who read the output has gone, as `| head` does
+DONE, FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
+CUT_OFF = 141  # who read the output has gone, as `| head` does
 _NEGATIVE = re.compile(r"^-(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$")
 _FULL = (errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS)
 
@@ -56,11 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("gmi: interrupted", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more is flushed to who has gone
-        return CUT_OFF
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more is flushed to there
+        if isinstance(error, BrokenPipeError):
+            return CUT_OFF
         print(f"gmi: cannot write the answer: {error.strerror or error}", file=sys.stderr)
         return FAILED
 
@@ -81,11 +75,11 @@ def _run(argv: list[str]) -> int:
     except KeyboardInterrupt:
         print(f"gmi {args.command}: interrupted", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:
-        raise
     except MemoryError:
         return _failed(ErrorCode.INTERNAL, f"gmi {args.command} ran out of memory: ask for fewer at once", args.json)
     except Exception as error:  # the last fence before the user: one line, and how to see more
+        if isinstance(error, BrokenPipeError) and _reader_has_gone():
+            raise
         if args.debug:
             traceback.print_exc()
         if isinstance(error, OSError) and error.filename is not None:
@@ -119,6 +113,15 @@ def _parser(command: str | None) -> argparse.ArgumentParser:
         sub.add_argument("--json", action="store_true", help="print one JSON object as the last line")
         sub.add_argument("--debug", action="store_true", help="show the traceback of a failure")
     return parser
+
+
+def _reader_has_gone() -> bool:
+    """Whether it is the output that nobody reads, and not another pipe that broke."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return True
+    return False
 
 
 def _finite(data: Any) -> Any:

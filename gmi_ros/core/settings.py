@@ -5,8 +5,6 @@ from dataclasses import dataclass, field, fields
 from numbers import Integral, Real
 from typing import Any
 
-import numpy as np
-
 from gmi_ros.core.errors import ErrorCode, GmiError
 
 _LEAST_LENGTH = 1e-9  # of a normal that says a direction
@@ -21,8 +19,8 @@ def _is_of(value: Any, default: Any) -> bool:
     """Whether a value is of the kind of a field's default: a whole number may stand for a number, nothing else for another."""
     if isinstance(default, tuple):
         return isinstance(value, (tuple, list)) and all(_is_of(v, default[0]) for v in value if default)
-    if isinstance(default, bool) or isinstance(value, (bool, np.bool_)):
-        return isinstance(default, bool) and isinstance(value, (bool, np.bool_))
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(default, bool) and isinstance(value, bool)
     kind = {int: Integral, float: Real, str: str}.get(type(default), object)  # others are settings of their own
     return isinstance(value, kind)
 

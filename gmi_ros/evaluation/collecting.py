@@ -136,7 +136,7 @@ def _check_continues(
     if begun_with != seed:
         raise _other_run(store.path, f"it was begun with seed {begun_with}, not {seed}")
     if split == MESHES:
-        for episode in store.episodes(split=split):
+        for episode in {e.object_name: e for e in store.episodes(split=split)}.values():  # one of each mesh
             object_of(episode, models)
     first = next(store.episodes(success=True, split=split), first)
     number = first.trial_seed % TRIALS_PER_SEED // CANDIDATES

@@ -45,6 +45,9 @@ def unpack(packed: Path, into: Path) -> None:
     try:
         with packed.open("rb") as source, partial.open("wb") as plain:
             whole = zstandard.frame_content_size(source.read(_HEADER))
+            if whole < 0:
+                told = "it does not say how large it is: unpack it with `zstd -d`, and use what comes of it"
+                raise GmiError(ErrorCode.STORE_CORRUPT, f"{packed} was not packed by this package: {told}")
             source.seek(0)
             for chunk in zstandard.ZstdDecompressor().read_to_iter(source):
                 if plain.tell() + len(chunk) > most:
@@ -53,15 +56,14 @@ def unpack(packed: Path, into: Path) -> None:
                         f"{packed} unpacks to more than {most} bytes, {_MOST_GROWTH} times its size: that is no store",
                     )
                 plain.write(chunk)
-            if whole < 0:
-                told = "it does not say how large it is: unpack it with `zstd -d`, and use what comes of it"
-                raise GmiError(ErrorCode.STORE_CORRUPT, f"{packed} was not packed by this package: {told}")
             if plain.tell() != whole:
                 raise GmiError(ErrorCode.STORE_CORRUPT, f"{packed} is cut off: {plain.tell()} of {whole} bytes")
         partial.replace(into)
     except OSError as error:
+        if error.filename == str(packed):
+            raise GmiError(ErrorCode.FILE_NOT_FOUND, f"cannot read {packed}: {error.strerror}") from error
         told = f"cannot unpack {packed} into {into.parent}: {error.strerror}"
-        raise GmiError(ErrorCode.STORE_UNWRITABLE, f"{told} (TMPDIR names another folder)") from error
+        raise GmiError(ErrorCode.STORE_UNWRITABLE, told) from error
     except zstandard.ZstdError as error:
         raise GmiError(ErrorCode.STORE_CORRUPT, f"{packed} is no intact packed store: {error}") from error
     finally:
@@ -76,8 +78,10 @@ class Unpacked:
         self.path = Path(self._folder.name) / packed.stem
         try:
             unpack(packed, self.path)
-        except BaseException:
+        except BaseException as error:
             self.close()
+            if isinstance(error, GmiError) and error.code == ErrorCode.STORE_UNWRITABLE:
+                raise GmiError(error.code, f"{error.message} (TMPDIR names another folder)") from error
             raise
 
     def close(self) -> None:

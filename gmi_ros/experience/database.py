@@ -70,7 +70,7 @@ def translated(path: Path, writable: bool) -> Iterator[None]:
     except UnicodeDecodeError as error:
         raise GmiError(ErrorCode.STORE_CORRUPT, f"{path} is no intact store: it has bytes that are no text") from error
     except sqlite3.OperationalError as error:
-        damaged = str(error).startswith("no such")
+        damaged = str(error).startswith(("no such", "Could not decode"))
         code = ErrorCode.STORE_CORRUPT if damaged or not writable else ErrorCode.STORE_UNWRITABLE
         doing = "write" if code == ErrorCode.STORE_UNWRITABLE else "read"
         raise GmiError(code, f"cannot {doing} the store {path}: {error}") from error

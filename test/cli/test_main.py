@@ -130,3 +130,14 @@ def test_a_file_that_may_not_be_used_is_named(gmi, monkeypatch, tmp_path):
 def test_threads_have_a_bound(gmi):
     status, data, _ = gmi("evaluate", "likelihood", "--data", "x.db", "--threads", 65)
     assert status == 2 and "in [1, 64], got '65'" in data["message"]
+
+
+def test_another_pipe_that_breaks_is_told(gmi, monkeypatch):
+    from gmi_ros.cli import doctor
+
+    def broken(args):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr(doctor, "run", broken)
+    status, data, stderr = gmi("doctor")
+    assert (status, data["error"]) == (1, "INTERNAL") and "Broken pipe" in stderr

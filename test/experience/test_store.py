@@ -305,5 +305,12 @@ def test_bytes_that_are_no_text_and_numbers_that_are_none_are_damage(path):
     with Store(path) as store:
         for read in (store.verify, lambda: list(store), lambda: store.get(found[0])):
             assert code_of(read)[0] == ErrorCode.STORE_CORRUPT
+    with Store(path, "rw") as store:  # also where it is written to
+        assert code_of(lambda: list(store))[0] == ErrorCode.STORE_CORRUPT
+    with Store(path.with_name("seeds.db"), "rw") as store:
+        store.add(make_episode(1))
+        store._database.execute("UPDATE episodes SET trial_seed = 'many'")
+        code, message = code_of(lambda: list(store))
+        assert code == ErrorCode.STORE_CORRUPT and "its trial_seed is 'many'" in message
     with pytest.raises(GmiError, match="bytes that are no text"), translated(path, False):
         b"\xb1\xff".decode()
