@@ -118,7 +118,8 @@ def synthesize(
     scene = _Scene(observation, table, surface, obstacles, output_from_camera, observation_id)
     with ThreadPoolExecutor(1) as beside:  # while samples are drawn, what they are rehearsed on is made
         wanted = settings.rehearsals and model.evaluator is not None
-        making = beside.submit(_Rehearsals, frame, found, table, hand, settings) if wanted else None
+        seen = frame, found, table
+        making = beside.submit(_Rehearsals, *seen, hand, settings, model.evaluator.trust) if wanted else None
         answer = _drawn(scene, model, hand, settings, seed, stages)
         for batch in range(1, settings.max_batches):
             sure = max(settings.sure_score, settings.min_score)
@@ -188,11 +189,12 @@ class _Rehearsals:
     """Trials in simulation of the grasps of one frame. What was tried once is not tried again."""
 
     def __init__(
-        self, frame: Frame, found: ObjectFrame, table: Table | None, hand: BarrettHand, settings: SynthesisSettings
-    ):
-        """Raises GmiError as `prepare_rehearsals`."""
-        self._hand, self._settings, self._unable = hand, settings, ""
-        self._prior: dict[str, float] = {}  # log odds of the evaluator's score, by grasp_id
+        self, frame: Frame, found: ObjectFrame, table: Table | None, hand: BarrettHand, settings: SynthesisSettings,
+        trust: Calibration,
+    ):  # fmt: skip
+        """trust: in the evaluator's score. Raises GmiError as `prepare_rehearsals`."""
+        self._hand, self._settings, self._trust, self._unable = hand, settings, trust, ""
+        self._prior: dict[str, float] = {}  # log odds of the evaluator's score, as it is trusted, by grasp_id
         if table is None:
             self._unable = "no table is seen under the object"
             return
@@ -217,7 +219,7 @@ class _Rehearsals:
 
         plans = [plan_of(grasp, self._world, self._hand) for grasp in answer.grasps]
         for grasp in answer.grasps:
-            self._prior.setdefault(grasp.grasp_id, float(logits(np.array(grasp.score))))
+            self._prior.setdefault(grasp.grasp_id, float(logits(self._trust(np.array([grasp.score])))[0]))
         prior = np.array([self._prior[grasp.grasp_id] for grasp in answer.grasps])
         sure, at_once = logits(np.array([self._settings.sure_rehearsed, self._settings.sure_at_once])).tolist()
         before = [grasp.rehearsed for grasp in answer.grasps]

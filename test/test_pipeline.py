@@ -191,7 +191,7 @@ def test_ids_name_what_was_seen(frame):
 class Doubts:
     """An evaluator that finds every grasp as likely as it was told."""
 
-    calibration = Calibration()
+    calibration, trust = Calibration(), Calibration()
 
     def __init__(self, probability):
         self.probability = probability
@@ -243,13 +243,13 @@ def test_each_answer_raises_the_score_and_only_the_first_the_probability():
 
 
 def test_rehearsals_change_the_order_and_nothing_else(frame):
-    plain = synthesize(frame, ranked_by(0.7), HAND, SynthesisSettings(max_grasps=64, rehearsals=0), seed=3)
+    plain = synthesize(frame, ranked_by(0.7), HAND, SynthesisSettings(max_grasps=256, rehearsals=0), seed=3)
     few, again = (
         synthesize(
             frame,
             ranked_by(0.7),
             HAND,
-            SynthesisSettings(max_grasps=64, rehearsals=7, sure_rehearsed=1.0, max_redraws=0),
+            SynthesisSettings(max_grasps=256, rehearsals=7, sure_rehearsed=1.0, max_redraws=0),
             seed=3,
         )
         for _ in range(2)
@@ -265,6 +265,18 @@ def test_rehearsals_change_the_order_and_nothing_else(frame):
     assert [(g.grasp_id, g.score, g.rehearsed) for g in few.grasps] == [
         (g.grasp_id, g.score, g.rehearsed) for g in again.grasps
     ]
+
+
+def test_the_evaluator_counts_for_what_it_is_trusted_beside_rehearsals(frame):
+    settings = SynthesisSettings(max_grasps=256, rehearsals=7, sure_rehearsed=1.0, max_redraws=0)
+    model = ranked_by(0.7)
+    model.evaluator.trust = Calibration(1.8, 0.0, -0.4)
+    answer = synthesize(frame, model, HAND, settings, seed=3)
+    prior = 1.8 * np.log(0.7 / 0.3) - 0.4
+    for grasp in answer.grasps:
+        assert grasp.score == pytest.approx(expit(believed(prior, grasp.rehearsed)))
+    plain = synthesize(frame, model, HAND, dataclasses.replace(settings, rehearsals=0), seed=3)
+    assert [grasp.score for grasp in plain.grasps] == pytest.approx([0.7] * len(plain.grasps))
 
 
 def test_who_wants_to_be_sure_has_every_grasp_rehearsed_in_every_way(frame):

@@ -76,7 +76,7 @@ class SynthesisSettings(Settings):
         live=True,
     )
     sure_rehearsed: float = setting(
-        0.75,
+        0.85,
         "probability of the best grasp, rehearsed in every way, below which others are rehearsed",
         0.0,
         1.0,

@@ -77,7 +77,8 @@ def calibrate(folder: Path, judged: Sequence[Judged], out: Path) -> dict:
         f"\nCalibrated on {told['grasps']} filtered grasps of {len(judged)} free views of `{SPLIT}`: logits times "
         f"{whole.slope:.3f}, plus {whole.shared:.3f} times the frame's mean logit, {whole.offset:+.3f}.\n"
     )
-    checkpoint.save(out, network, {**metrics, "calibrated": told}, card + line, whole)
+    trust = checkpoint.calibration_of(folder / EVALUATOR, checkpoint.TRUST)
+    checkpoint.save(out, network, {**metrics, "calibrated": told}, card + line, whole, trust)
     return told
 
 

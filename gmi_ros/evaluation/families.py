@@ -25,9 +25,10 @@ from gmi_ros.learning.files import write_together
 from gmi_ros.sim.objects import ObjectModel, make_object
 from gmi_ros.sim.splits import TEST_SPLITS, objects_of
 
-# Named before anything was measured with them, and never chosen from; choices were made on the others.
+# Named before anything was measured with them, and never chosen from; choices were made on the others. The last three
+# narrow upwards, which the shipped policy finds hard.
 FAMILIES = ("dustpan", "pitcher", "hand_wheel", "basket", "traffic_cone")
-DEV_FAMILIES = ("kettlebell", "tee_pipe", "gear", "shoe", "jack")
+DEV_FAMILIES = ("kettlebell", "tee_pipe", "gear", "shoe", "jack", "pyramid", "bell", "dome")
 LEARN, TEST = "learn", "test"  # the members that are picked, and those that are measured with
 MEMBERS = {LEARN: 30, TEST: 50}
 RESULT, SPLIT = "families.json", "families"

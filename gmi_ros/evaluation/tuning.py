@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -13,10 +13,12 @@ from gmi_ros.evaluation.dataset import load_grasp_data
 from gmi_ros.evaluation.intervals import by_object
 from gmi_ros.evaluation.judged import load_judged
 from gmi_ros.evaluation.likelihood import likelihood
+from gmi_ros.evaluation.trust import trust_from
 from gmi_ros.evaluation.weights import COMPARISON, FILES
 from gmi_ros.experience.episode import Episode
 from gmi_ros.experience.store import Store
 from gmi_ros.learning import checkpoint
+from gmi_ros.learning.calibration import Calibration
 from gmi_ros.learning.config import EVALUATOR, MODELS, TrainingConfig
 from gmi_ros.learning.dataset import GraspData
 from gmi_ros.learning.evaluator import EvaluatorNetwork, widened
@@ -133,6 +135,7 @@ def fine_tune(
             tolerance[EVALUATOR],
             {"new": partial(_judged, rest, progress), "old": partial(_judged, check, progress)},
         )
+        found[EVALUATOR]["trust"] = asdict(_trusted(pairs[EVALUATOR], rest))
     if GENERATOR in networks:
         new, rest = (load(load_grasp_data, wanted.experience, keep=kept) for kept in _sides(held_out))
         old = load(load_grasp_data, wanted.replay, most_images=wanted.replayed, within=_WITHIN)
@@ -226,6 +229,16 @@ def _accepted(folder: Path, out: Path, most: float, compared: dict[str, Callable
         calibration = checkpoint.calibration_of(out)
         checkpoint.save(out, now, metrics | {"part": part}, card + told, calibration)
     return {"part": part, "new": compared["new"]([before, now]), "old": old}
+
+
+def _trusted(folder: Path, picks: JudgedData) -> Calibration:
+    """The trust in the evaluator of a folder, from picks that it did not learn from, kept beside its weights."""
+    network = checkpoint.load_network(folder, (EVALUATOR,))[0].eval()
+    trust = trust_from(network, picks)
+    metrics, card = json.loads((folder / checkpoint.METRICS).read_text()), (folder / checkpoint.CARD).read_text()
+    told = f"\nBeside rehearsals the log odds of its score count {trust.slope:.2f} times, {trust.offset:+.2f}.\n"
+    checkpoint.save(folder, network, metrics, card + told, checkpoint.calibration_of(folder), trust)
+    return trust
 
 
 def _judged(data: JudgedData, progress: bool, ends: list) -> dict:

@@ -24,14 +24,22 @@ from gmi_ros.learning.networks import NETWORKS
 VERSION = 1  # of the folder's layout and of the network; raised when older weights no longer mean the same
 _KINDS: dict[str, type[nn.Module]] = {**NETWORKS, EVALUATOR: EvaluatorNetwork, HIDDEN_SIDE: HiddenSideNetwork}
 CONFIG, WEIGHTS, METRICS, CARD = "config.json", "weights.safetensors", "metrics.json", "card.md"
+CALIBRATION, TRUST = "calibration", "trust"  # of an evaluator, in its config
 
 
-def save(folder: Path, network: nn.Module, metrics: dict, card: str, calibration: Calibration = Calibration()) -> None:
+def save(
+    folder: Path,
+    network: nn.Module,
+    metrics: dict,
+    card: str,
+    calibration: Calibration = Calibration(),
+    trust: Calibration = Calibration(),
+) -> None:
     """Write the folder; a reader or a full disk never meets half of it.
 
     Args:
         network: with weight normalisation still in place (not folded), so that training can go on from it.
-        calibration: of an evaluator.
+        calibration, trust: of an evaluator (GraspEvaluator).
     """
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     weights = tensor_bytes(tensors)
@@ -41,8 +49,9 @@ def save(folder: Path, network: nn.Module, metrics: dict, card: str, calibration
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
         "network": to_dict(network.config),
     }
-    if calibration != Calibration():
-        config["calibration"] = asdict(calibration)
+    for name, told in ((CALIBRATION, calibration), (TRUST, trust)):
+        if told != Calibration():
+            config[name] = asdict(told)
     contents = {WEIGHTS: weights, CONFIG: _json(config), METRICS: _json(metrics), CARD: card.encode()}
     write_together(Path(folder), contents)
 
@@ -74,10 +83,11 @@ def load(folder: Path, device: str = "cpu") -> GraspModel:
 def load_evaluator(folder: Path, device: str = "cpu") -> GraspEvaluator:
     """The evaluator of a folder. Raises as `load` does."""
     network, digest = load_network(folder, (EVALUATOR,))
-    calibration = calibration_of(folder)
-    if calibration != Calibration():
-        digest = hashlib.sha256(f"{digest} {calibration}".encode()).hexdigest()
-    return GraspEvaluator(network, digest[:16], device_named(device), calibration)
+    calibration, trust = calibration_of(folder), calibration_of(folder, TRUST)
+    for told in (calibration, trust):
+        if told != Calibration():
+            digest = hashlib.sha256(f"{digest} {told}".encode()).hexdigest()
+    return GraspEvaluator(network, digest[:16], device_named(device), calibration, trust)
 
 
 @cache
@@ -87,14 +97,14 @@ def hidden_side() -> HiddenSideGuesser:
     return HiddenSideGuesser(network, digest[:16])
 
 
-def calibration_of(folder: Path) -> Calibration:
-    """Of a folder's network: that it was saved with. Raises as `load` does."""
+def calibration_of(folder: Path, name: str = CALIBRATION) -> Calibration:
+    """CALIBRATION or TRUST of a folder's network, that it was saved with. Raises as `load` does."""
     path = Path(folder) / CONFIG
-    told = _read_config(path, (EVALUATOR, *MODELS)).get("calibration", {})
+    told = _read_config(path, (EVALUATOR, *MODELS)).get(name, {})
     try:
         return Calibration(**told)
     except (TypeError, GmiError) as error:
-        raise _damaged(path, f"calibration: {getattr(error, 'message', error)}") from error
+        raise _damaged(path, f"{name}: {getattr(error, 'message', error)}") from error
 
 
 def load_network(folder: Path, kinds: tuple[str, ...] = MODELS) -> tuple[nn.Module, str]:

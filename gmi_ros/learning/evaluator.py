@@ -198,9 +198,11 @@ class GraspEvaluator:
         weights_hash: str,
         device: torch.device = torch.device("cpu"),
         calibration: Calibration = Calibration(),
+        trust: Calibration = Calibration(),
     ):
+        """trust: what the score that grasps are ranked by counts for beside rehearsals (sim.rehearsal), as a probability."""
         self._network = network.eval().requires_grad_(False).to(device)
-        self._device, self.hash, self.calibration = device, weights_hash, calibration
+        self._device, self.hash, self.calibration, self.trust = device, weights_hash, calibration, trust
 
     def probabilities(
         self, image: np.ndarray, distance: float, table: np.ndarray | None, fingers: np.ndarray, planned: np.ndarray

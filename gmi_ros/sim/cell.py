@@ -60,6 +60,8 @@ class Cell:
             self._spread_ctrl = [self.model.actuator(f"{f}_spread").id for f in fingers[:2]]
             bodies = [self.model.body(f"{f}_outer").id for f in fingers]
             self.distal_bodies = np.array(bodies)
+            self._hand_geoms = self.model.geom_group == HAND_GROUP
+            self._friction = self.model.geom_friction[self._hand_geoms, 0].copy()
         self.n_steps = 0
         self.reset(np.eye(4))
 
@@ -95,6 +97,10 @@ class Cell:
     def joints(self) -> np.ndarray:
         """(4,) [rad]: spread, f1, f2, f3 (inner) now."""
         return np.concatenate([self.data.qpos[self._spread_qpos[:1]], self.data.qpos[self.inner_qpos]])
+
+    def grip(self, share: float) -> None:
+        """Let the hand have that share of its sliding friction, until it is told again."""
+        self.model.geom_friction[self._hand_geoms, 0] = share * self._friction
 
     def place_hand(self, world_from_palm: np.ndarray, joints: np.ndarray) -> None:
         """Put the hand there at once, at rest, with outer joints coupled (inner / 3)."""

@@ -29,23 +29,30 @@ STEADY = np.radians(15)  # most that the closing hand may turn a free object
 
 class Kind(NamedTuple):
     """One way to rehearse. least: how likely what is hidden must be, to be taken for solid. pinned: something holds the object
-    while the hand closes; else nothing but the table does, and it may not turn by more than STEADY."""
+    while the hand closes; else nothing but the table does, and it may not turn by more than STEADY. grip: part of the hand's
+    sliding friction that there is: what holds with less of it holds with some to spare."""
 
     least: float
     pinned: bool
+    grip: float
 
 
-KINDS = Kind(0.5, True), Kind(0.9, True), Kind(0.3, True), Kind(0.75, False)  # each grasp is rehearsed in this order
+KINDS = (  # each grasp is rehearsed in this order
+    Kind(0.5, True, 0.85),
+    Kind(0.9, True, 0.7),
+    Kind(0.3, True, 0.85),
+    Kind(0.75, False, 1.0),
+)
 
 
 # Log odds that a grasp holds, by how many ways it was rehearsed in: an offset, weights of the log odds of the evaluator's
 # score and of each way in which it held. Fitted, as `python -m gmi_ros.evaluation.rehearsals` tells.
 BELIEFS = (
     (-0.28, 1.08),
-    (-1.69, 0.73, 2.57),
-    (-1.99, 0.67, 1.96, 1.29),
-    (-2.25, 0.58, 1.11, 1.14, 1.48),
-    (-2.33, 0.56, 1.03, 1.01, 1.45, 0.39),
+    (-1.37, 0.71, 2.43),
+    (-1.51, 0.65, 1.90, 1.16),
+    (-1.71, 0.58, 1.03, 1.09, 1.40),
+    (-1.91, 0.55, 0.89, 0.94, 1.36, 0.62),
 )
 
 
@@ -67,6 +74,7 @@ class Stage:
             GmiError: NO_VALID_DEPTH where what is seen cannot be simulated.
         """
         cell, pose = self.set_up(kind)
+        cell.grip(kind.grip)
         cell.reset(pose)
         return _holds(cell, plan, kind.pinned)
 

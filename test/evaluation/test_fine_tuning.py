@@ -1,7 +1,7 @@
 """From recorded grasps to weights at work: learned from, compared, refused when worse, kept, put back."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +96,7 @@ def test_records_of_a_robot_are_learned_from_and_compared(tuned, room):
     }  # fmt: skip
     assert found["to_hash"] == checkpoint.load(out).hash != found["from_hash"] == checkpoint.load(room[1].folder).hash
     line = found[EVALUATOR]["new"]
+    assert asdict(checkpoint.load_evaluator(out / EVALUATOR).trust) == found[EVALUATOR]["trust"]
     assert line["after"]["nll"] < line["before"]["nll"] and line["change"] < 0 and line["before"]["n"] == 8
     assert found["generator"]["new"]["change"] < 0 and found["worse"] == []
     assert json.loads((out / COMPARISON).read_text()) == found

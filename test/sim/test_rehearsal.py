@@ -148,3 +148,5 @@ def test_a_hand_about_the_object_holds_it_and_one_beside_does_not():
     )
     assert [stage.holds(there, kind) for kind in KINDS if kind.pinned] == [True] * sum(kind.pinned for kind in KINDS)
     assert not any(stage.holds(beside, kind) for kind in KINDS)
+    slippery = KINDS[0]._replace(grip=0.0)
+    assert [stage.holds(there, kind) for kind in (slippery, KINDS[0], slippery)] == [False, True, False]

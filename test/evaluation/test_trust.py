@@ -1,0 +1,62 @@
+"""Trust in a tuned evaluator: the line that picks followed comes out, few of them change little, and the folder keeps it."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from gmi_ros.core.errors import GmiError
+from gmi_ros.core.resources import SHIPPED, resource
+from gmi_ros.evaluation.trust import fitted_trust
+from gmi_ros.learning import checkpoint
+from gmi_ros.learning.calibration import Calibration
+from gmi_ros.learning.config import EVALUATOR
+from gmi_ros.sim.rehearsal import believed
+
+
+def picks(slope, offset, n, seed):
+    """Log odds of scores, and how picks ended that were rehearsed twice, where the scores count for that line."""
+    rng = np.random.default_rng(seed)
+    prior = rng.normal(0.5, 2.0, n)
+    likely = expit([believed(slope * odds + offset, (True, True)) for odds in prior])
+    return prior, rng.uniform(size=n) < likely
+
+
+@pytest.mark.parametrize("line", [(1.0, 0.0), (2.2, -1.5), (0.4, 0.7)])
+def test_what_was_put_in_comes_out(line):
+    found = fitted_trust(*picks(*line, 20_000, 3))
+    assert (found.slope, found.shared, found.offset) == pytest.approx((line[0], 0.0, line[1]), abs=0.1)
+
+
+def test_without_picks_nothing_changes_and_with_few_little():
+    assert fitted_trust(np.empty(0), np.empty(0, bool)) == Calibration()
+    for seed in range(20):
+        few = fitted_trust(*picks(1.0, 0.0, 5, seed))
+        assert abs(few.slope - 1) < 0.8 and abs(few.offset) < 1.5
+
+
+def test_a_score_that_misleads_still_counts_a_little():
+    prior = np.linspace(-3, 3, 2000)
+    assert fitted_trust(prior, prior < 0).slope == pytest.approx(0.1)
+
+
+def test_a_folder_keeps_it_and_its_hash_tells(tmp_path):
+    plain = checkpoint.load_evaluator(resource(SHIPPED) / EVALUATOR)
+    network, _ = checkpoint.load_network(resource(SHIPPED) / EVALUATOR, (EVALUATOR,))
+    trust = Calibration(1.5, 0.0, -0.5)
+    checkpoint.save(tmp_path, network, {}, "A card.", plain.calibration, trust)
+    kept = checkpoint.load_evaluator(tmp_path)
+    assert (kept.trust, kept.calibration) == (trust, plain.calibration) and plain.trust == Calibration()
+    checkpoint.save(tmp_path, network, {}, "A card.", plain.calibration)
+    assert checkpoint.load_evaluator(tmp_path).hash == plain.hash != kept.hash
+
+
+@pytest.mark.parametrize("wrong", [{"slope": -1.0}, {"weight": 2.0}, 3])
+def test_a_damaged_one_is_named(tmp_path, wrong):
+    shutil.copytree(resource(SHIPPED) / EVALUATOR, tmp_path / EVALUATOR)
+    config = tmp_path / EVALUATOR / checkpoint.CONFIG
+    config.write_text(json.dumps({**json.loads(config.read_text()), "trust": wrong}))
+    with pytest.raises(GmiError, match="config.json: trust"):
+        checkpoint.load_evaluator(tmp_path / EVALUATOR)
