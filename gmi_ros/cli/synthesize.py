@@ -83,6 +83,7 @@ def _synthesize(args: argparse.Namespace, settings: SynthesisSettings) -> Report
         try:
             save_picture(draw_synthesis(frame, synthesis, hand, args.rgb.name, synthesis.message), args.picture)
         except GmiError as error:  # the answer is one without it
+            data["picture_error"] = error.message
             text, ok = f"{text}\n{error.message}", False
     return Report(data, text, ok)
 

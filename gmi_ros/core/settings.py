@@ -8,6 +8,7 @@ from typing import Any
 from gmi_ros.core.errors import ErrorCode, GmiError
 
 _LEAST_LENGTH = 1e-9  # of a normal that says a direction
+_FARTHEST_TABLE = 100.0  # from the output frame's origin [m]
 
 
 def setting(default, help: str, low=None, high=None, choices: tuple | None = None, live: bool = False):
@@ -172,3 +173,6 @@ class SynthesisSettings(Settings):
                 ErrorCode.BAD_SETTING,
                 f"table_plane must be a b c d with a normal a b c of at least {_LEAST_LENGTH}, got {self.table_plane}",
             )
+        if any(self.table_plane) and abs(self.table_plane[3]) > _FARTHEST_TABLE * math.hypot(*self.table_plane[:3]):
+            message = f"table_plane must be at most {_FARTHEST_TABLE:g} m from the origin, got {self.table_plane}"
+            raise GmiError(ErrorCode.BAD_SETTING, message)

@@ -80,15 +80,15 @@ def read(version: int) -> str:
     return f"SELECT {', '.join(columns)} {_TABLES}"
 
 
-def record(row: tuple) -> Record:
-    """A row of `read` with what was left to be derived.
+def record(row: tuple, path: Path) -> Record:
+    """A row of `read`, of the store at `path`, with what was left to be derived.
 
     Raises:
         GmiError: STORE_CORRUPT where a number that it is derived from is none.
     """
     found = Record(*row)
     if not isinstance(found.trial_seed, int):
-        told = f"episode {found.row} cannot be read: its trial_seed is {found.trial_seed!r}"
+        told = f"{path}: episode {found.row} cannot be read: its trial_seed is {found.trial_seed!r}"
         raise GmiError(ErrorCode.STORE_CORRUPT, told)
     outcome = found.outcome_id or derived_id(found.split, found.object_name, found.trial_seed % 2**64, found.view)
     return found._replace(

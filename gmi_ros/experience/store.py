@@ -232,7 +232,7 @@ class Store:
         missing = [row for row in unique if row not in found]
         if missing:
             raise GmiError(ErrorCode.BAD_REQUEST, f"{self.path} has no row {missing[0]} ({len(missing)} are missing)")
-        return [rows.decode(rows.record(found[row]), self.path) for row in wanted]
+        return [rows.decode(rows.record(found[row], self.path), self.path) for row in wanted]
 
     def summaries(self, limit: int = 0, **filters) -> list[Summary]:
         """What a list shows of the episodes, newest first, `limit` of them at most (0: all)."""
@@ -282,7 +282,7 @@ class Store:
         while True:
             with self.using() as database:
                 batch = database.execute(query, [last, *values]).fetchall()
-            yield from map(rows.record, batch)
+            yield from (rows.record(row, self.path) for row in batch)
             if not batch:
                 return
             last = batch[-1][0]
@@ -340,7 +340,7 @@ class Store:
         found = database.execute(f"{self._read} WHERE e.id = ?", [row]).fetchone()
         if found is None:  # of what it refers to something is gone
             raise GmiError(ErrorCode.STORE_CORRUPT, f"{self.path}: episode {row} refers to what is not there")
-        return rows.record(found)
+        return rows.record(found, self.path)
 
     def _record(self, database: sqlite3.Connection, outcome_id: str) -> Record:
         row = tables.find(database, outcome_id)

@@ -14,6 +14,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from gmi_ros.core.errors import GmiError
 from gmi_ros.ros.executor import ThreadsExecutor
+from gmi_ros.ros.parameters import undeclared
 
 # A request that runs, one that waits, one that is refused, cancel, and what brings their answers.
 _THREADS = 6
@@ -33,7 +34,10 @@ def run_node(make_node: Callable[[], Node]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
     try:
-        return _spin(make_node(), stopping)
+        node = make_node()
+        for told in undeclared(node):
+            node.get_logger().warning(told)
+        return _spin(node, stopping)
     except GmiError as error:
         logging.getLogger("gmi_ros").error("%s: %s", error.code.name, error.message)
         return 1

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import Field, fields, replace
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
@@ -14,6 +15,7 @@ from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.settings import Settings
 
 S = TypeVar("S", bound=Settings)
+_OF_ROS = ("qos_overrides.", "use_sim_time", "start_type_description_service")  # rclpy's own
 _INT64 = (-(2**63), 2**63 - 1)
 
 
@@ -112,6 +114,19 @@ def _declare_one(node: Node, field: Field, read_only: bool) -> Any:
             f"parameter {field.name} must have {len(default)} numbers, got {len(value)}: {list(value)}",
         )
     return tuple(float(number) for number in value)
+
+
+def undeclared(node: Node) -> list[str]:
+    """What a file or the command line gives a node that has made itself, and that it has no parameter for: one sentence
+    each, with the names that come near. ROS says nothing of it."""
+    given = node._parameter_overrides  # the only place where rclpy keeps them
+    unknown = [name for name in given if not node.has_parameter(name) and not name.startswith(_OF_ROS)]
+    found = []
+    for name in sorted(unknown):
+        near = get_close_matches(name, node._parameters, n=3)
+        meant = f": did you mean {' or '.join(near)}?" if near else ""
+        found.append(f"parameter {name} is given, but {node.get_name()} has none of that name{meant}")
+    return found
 
 
 def descriptor(field: Field, read_only: bool = True) -> ParameterDescriptor:

@@ -83,7 +83,7 @@ def test_a_picture_that_cannot_be_written(frame_files, tiny_model, tmp_path, gmi
 def test_an_answer_whose_picture_cannot_be_written_is_still_told(frame_files, tiny_model, tmp_path, gmi):
     (tmp_path / "file").touch()
     status, data, _ = gmi(*arguments(frame_files, tiny_model, "--picture", tmp_path / "file" / "out.png"))
-    assert (status, data["error_code"]) == (1, 0) and data["grasps"]
+    assert (status, data["error_code"]) == (1, 0) and data["grasps"] and "out.png" in data["picture_error"]
 
 
 @pytest.mark.parametrize("number", [0, 2, 8])

@@ -37,7 +37,7 @@ def test_a_whole_number_is_a_number():
     "given",
     [{"table_plane": (0.0, 0.0, INF, 0.0)}, {"approach_axis": (0.0, INF, 1.0)}, {"min_score": -INF},
      {"table_plane": (1e-320, 0.0, 0.0, 1.0)}, {"approach_axis": (1e-320, 0.0, 0.0)}, {"max_residual": float("nan")},
-     {"workspace_low": (0.0, 0.0)}, {"n_samples": 0}],
+     {"table_plane": (0.0, 0.0, -1.0, 1e30)}, {"table_plane": (0.0, 0.0, 0.01, -1.1)}, {"workspace_low": (0.0, 0.0)}, {"n_samples": 0}],
     ids=str,
 )  # fmt: skip
 def test_numbers_that_say_nothing_are_refused_by_name(given):
@@ -48,4 +48,5 @@ def test_numbers_that_say_nothing_are_refused_by_name(given):
 
 
 def test_directions_of_any_other_length_are_taken():
+    SynthesisSettings(table_plane=(0.0, 0.0, 2.0, -190.0))
     SynthesisSettings(table_plane=(0.0, 0.0, 1e-6, 0.0), approach_axis=(0.0, 0.0, -1e6))

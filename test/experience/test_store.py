@@ -311,6 +311,6 @@ def test_bytes_that_are_no_text_and_numbers_that_are_none_are_damage(path):
         store.add(make_episode(1))
         store._database.execute("UPDATE episodes SET trial_seed = 'many'")
         code, message = code_of(lambda: list(store))
-        assert code == ErrorCode.STORE_CORRUPT and "its trial_seed is 'many'" in message
+        assert code == ErrorCode.STORE_CORRUPT and "its trial_seed is 'many'" in message and ".db: episode" in message
     with pytest.raises(GmiError, match="bytes that are no text"), translated(path, False):
         b"\xb1\xff".decode()

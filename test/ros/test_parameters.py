@@ -57,6 +57,14 @@ def test_overrides_reach_the_settings(declare):
     assert settings == Example(7, 1.5, (-1.0, 0.25), "b", True)
 
 
+def test_what_nobody_declared_is_told_with_what_comes_near(declare):
+    _, node = declare(count=7, lenght=1.0, unheard_of="x", use_sim_time=True)
+    first, second = parameters.undeclared(node)
+    assert first == "parameter lenght is given, but example has none of that name: did you mean length?"
+    assert second == "parameter unheard_of is given, but example has none of that name"
+    assert parameters.undeclared(declare(count=7)[1]) == []
+
+
 def test_descriptors_carry_help_and_bounds_and_nothing_can_be_set_later(declare):
     _, node = declare()
     count, length, kind = (node.describe_parameter(name) for name in ("count", "length", "kind"))
