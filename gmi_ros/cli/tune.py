@@ -119,9 +119,16 @@ def run(args: argparse.Namespace) -> Report:
             for name in _NETWORKS
             if found.get(name, {}).get("part", 1) < 1
         ),
+        *_trust_told(found.get("evaluator", {}).get("trust")),
         f"weights {found['to_hash']} from {found['from_hash']} in {args.out}; {told}",
     ]
     return Report(found, "\n".join(lines))
+
+
+def _trust_told(trust: dict | None) -> list[str]:
+    if trust is None:
+        return []
+    return [f"beside rehearsals log odds of the evaluator's score count {trust['slope']:.2f} times, {trust['offset']:+.2f}"]
 
 
 def _given(args: argparse.Namespace, config):

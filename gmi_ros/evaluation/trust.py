@@ -16,12 +16,13 @@ _SPREAD = np.array([0.5, 1.0])  # by which slope and offset are likely to differ
 _LEAST_SLOPE = 0.1
 
 
-def trust_from(network: EvaluatorNetwork, picks: JudgedData) -> Calibration:
-    """The trust (GraspEvaluator) in a network that was tuned, from picks that it did not learn from. Those count whose
-    planned grasp is known; without any it is what it was before."""
+def trust_from(network: EvaluatorNetwork, picks: JudgedData, share: float) -> Calibration:
+    """The trust (GraspEvaluator) in a network that was tuned, from picks that it did not learn from: `share` of the way to
+    what they tell, as for all that was learned before it is right as it was. Those count whose planned grasp is known."""
     chosen = np.isfinite(picks.planned).all(axis=(1, 2))
     _, score = ranking(probabilities(network, picks)[chosen], Calibration())
-    return fitted_trust(logits(score), picks.held[chosen])
+    told = fitted_trust(logits(score), picks.held[chosen])
+    return Calibration(slope=1 + share * (told.slope - 1), offset=share * told.offset)
 
 
 def fitted_trust(prior: np.ndarray, held: np.ndarray) -> Calibration:

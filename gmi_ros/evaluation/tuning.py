@@ -135,7 +135,7 @@ def fine_tune(
             tolerance[EVALUATOR],
             {"new": partial(_judged, rest, progress), "old": partial(_judged, check, progress)},
         )
-        found[EVALUATOR]["trust"] = asdict(_trusted(pairs[EVALUATOR], rest))
+        found[EVALUATOR]["trust"] = asdict(_trusted(pairs[EVALUATOR], rest, wanted.mixture.share))
     if GENERATOR in networks:
         new, rest = (load(load_grasp_data, wanted.experience, keep=kept) for kept in _sides(held_out))
         old = load(load_grasp_data, wanted.replay, most_images=wanted.replayed, within=_WITHIN)
@@ -231,10 +231,10 @@ def _accepted(folder: Path, out: Path, most: float, compared: dict[str, Callable
     return {"part": part, "new": compared["new"]([before, now]), "old": old}
 
 
-def _trusted(folder: Path, picks: JudgedData) -> Calibration:
+def _trusted(folder: Path, picks: JudgedData, share: float) -> Calibration:
     """The trust in the evaluator of a folder, from picks that it did not learn from, kept beside its weights."""
     network = checkpoint.load_network(folder, (EVALUATOR,))[0].eval()
-    trust = trust_from(network, picks)
+    trust = trust_from(network, picks, share)
     metrics, card = json.loads((folder / checkpoint.METRICS).read_text()), (folder / checkpoint.CARD).read_text()
     told = f"\nBeside rehearsals the log odds of its score count {trust.slope:.2f} times, {trust.offset:+.2f}.\n"
     checkpoint.save(folder, network, metrics, card + told, checkpoint.calibration_of(folder), trust)

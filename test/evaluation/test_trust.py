@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from scipy.special import expit
 
 from gmi_ros.core.errors import GmiError
 from gmi_ros.core.resources import SHIPPED, resource
+from gmi_ros.evaluation import trust
 from gmi_ros.evaluation.trust import fitted_trust
 from gmi_ros.learning import checkpoint
 from gmi_ros.learning.calibration import Calibration
@@ -37,6 +39,17 @@ def test_without_picks_nothing_changes_and_with_few_little():
         assert abs(few.slope - 1) < 0.8 and abs(few.offset) < 1.5
 
 
+def test_a_share_of_the_way_is_gone(monkeypatch):
+    prior, held = picks(2.0, -1.0, 4000, 5)
+    told = np.where(np.arange(4000) % 2, expit(prior), np.nan)  # of half of them nobody knows what was planned
+    trials = SimpleNamespace(planned=np.broadcast_to(told[:, None, None], (4000, 3, 6)), held=held)
+    monkeypatch.setattr(trust, "probabilities", lambda network, data: np.column_stack([expit(prior)] * 3))
+    whole, half, none = (trust.trust_from(None, trials, share) for share in (1.0, 0.5, 0.0))
+    told = fitted_trust(prior[1::2], held[1::2])
+    assert (whole.slope, whole.offset) == pytest.approx((told.slope, told.offset)) and none == Calibration()
+    assert (half.slope - 1, half.offset) == pytest.approx(((whole.slope - 1) / 2, whole.offset / 2))
+
+
 def test_a_score_that_misleads_still_counts_a_little():
     prior = np.linspace(-3, 3, 2000)
     assert fitted_trust(prior, prior < 0).slope == pytest.approx(0.1)
@@ -45,10 +58,10 @@ def test_a_score_that_misleads_still_counts_a_little():
 def test_a_folder_keeps_it_and_its_hash_tells(tmp_path):
     plain = checkpoint.load_evaluator(resource(SHIPPED) / EVALUATOR)
     network, _ = checkpoint.load_network(resource(SHIPPED) / EVALUATOR, (EVALUATOR,))
-    trust = Calibration(1.5, 0.0, -0.5)
-    checkpoint.save(tmp_path, network, {}, "A card.", plain.calibration, trust)
+    given = Calibration(1.5, 0.0, -0.5)
+    checkpoint.save(tmp_path, network, {}, "A card.", plain.calibration, given)
     kept = checkpoint.load_evaluator(tmp_path)
-    assert (kept.trust, kept.calibration) == (trust, plain.calibration) and plain.trust == Calibration()
+    assert (kept.trust, kept.calibration) == (given, plain.calibration) and plain.trust == Calibration()
     checkpoint.save(tmp_path, network, {}, "A card.", plain.calibration)
     assert checkpoint.load_evaluator(tmp_path).hash == plain.hash != kept.hash
 
