@@ -11,7 +11,7 @@ from gmi_ros.learning.judged import JudgedData
 from gmi_ros.pipeline import ranking
 from gmi_ros.sim.rehearsal import believed
 
-_REHEARSED = (True, True)  # what is known of a pick that was rehearsed: it held, mostly twice
+_REHEARSED = (True, True)  # what every pick counts as: records do not tell their rehearsals
 _SPREAD = np.array([0.5, 1.0])  # by which slope and offset are likely to differ from 1 and 0: few records change little
 _LEAST_SLOPE = 0.1
 

@@ -119,11 +119,12 @@ def _declare_one(node: Node, field: Field, read_only: bool) -> Any:
 def undeclared(node: Node) -> list[str]:
     """What a file or the command line gives a node that has made itself, and that it has no parameter for: one sentence
     each, with the names that come near. ROS says nothing of it."""
-    given = node._parameter_overrides  # the only place where rclpy keeps them
+    given = getattr(node, "_parameter_overrides", {})  # the only place where rclpy keeps them, if another one still does
+    declared = list(node.get_parameters_by_prefix(""))
     unknown = [name for name in given if not node.has_parameter(name) and not name.startswith(_OF_ROS)]
     found = []
     for name in sorted(unknown):
-        near = get_close_matches(name, node._parameters, n=3)
+        near = get_close_matches(name, declared, n=3)
         meant = f": did you mean {' or '.join(near)}?" if near else ""
         found.append(f"parameter {name} is given, but {node.get_name()} has none of that name{meant}")
     return found

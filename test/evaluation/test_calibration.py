@@ -80,12 +80,13 @@ def test_a_folder_is_written_whole(tmp_path):
     assert checkpoint.load(model).hash != checkpoint.load(resource(SHIPPED)).hash
 
 
-@pytest.mark.parametrize("wrong", [{"slope": -1.0}, {"steepness": 2.0}, [1, 2], {"slope": "2"}])
-def test_a_damaged_calibration_is_named(tmp_path, wrong):
+@pytest.mark.parametrize("name", [checkpoint.CALIBRATION, checkpoint.TRUST])
+@pytest.mark.parametrize("wrong", [{"slope": -1.0}, {"steepness": 2.0}, [1, 2], {"slope": "2"}, 3])
+def test_a_damaged_calibration_is_named(tmp_path, name, wrong):
     shutil.copytree(resource(SHIPPED) / EVALUATOR, tmp_path / EVALUATOR)
     config = tmp_path / EVALUATOR / checkpoint.CONFIG
-    config.write_text(json.dumps({**json.loads(config.read_text()), "calibration": wrong}))
-    with pytest.raises(GmiError, match="calibration"):
+    config.write_text(json.dumps({**json.loads(config.read_text()), name: wrong}))
+    with pytest.raises(GmiError, match=f"config.json: {name}"):
         checkpoint.load_evaluator(tmp_path / EVALUATOR)
 
 
