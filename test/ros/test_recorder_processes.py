@@ -2,6 +2,7 @@
 acknowledged is lost or doubled, and what is still retained is taken up.
 """
 
+import contextlib
 import os
 import random
 import shutil
@@ -160,6 +161,13 @@ def can_mount(folder: Path) -> bool:
     return subprocess.run(tmpfs_command(folder, 64, ["true"]), capture_output=True).returncode == 0
 
 
+def fill(file: Path, spare: int) -> None:
+    """Fills the disk of `file` up to `spare` bytes, whatever the recorder writes in the meantime."""
+    with file.open("wb", buffering=0) as ballast, contextlib.suppress(OSError):
+        while (free := os.statvfs(file.parent).f_bavail * os.statvfs(file.parent).f_bsize) > spare:
+            ballast.write(bytes(min(free - spare, 65536)))
+
+
 def copied(disk: Path, folder: Path) -> Path:
     """The store of a disk that only the process sees, its log included: SQLite would follow /proc's links astray."""
     folder.mkdir()
@@ -179,7 +187,7 @@ def test_a_disk_that_fills_up_is_said_and_waited_for(live, load, tmp_path):
         child = children.start(RECORDER, tmpfs_command(disk, 2048, node_command(start)))
         inside = Path(f"/proc/{child.process.pid}/root{disk}")  # the disk as the process sees it
         live.until(lambda: load.publish() is None and load.acknowledged, "the first acknowledgement", START_S)
-        (inside / "ballast").write_bytes(bytes(os.statvfs(inside).f_bavail * os.statvfs(inside).f_bsize - 65536))
+        fill(inside / "ballast", spare=65536)
         load.diagnostics.clear()
 
         def full():
