@@ -18,10 +18,11 @@ ROOMS = {
     "bridge": {"core", "hand"},
     "sim": {"core", "hand", "bridge"},
     "experience": {"core"},
-    "pipeline": {"core", "hand", "learning", "sim"},
-    "evaluation": {"core", "hand", "learning", "sim", "experience", "pipeline"},
+    "rehearsals": {"core", "hand", "learning", "sim"},
+    "pipeline": {"core", "hand", "learning", "rehearsals"},
+    "evaluation": {"core", "hand", "learning", "sim", "experience", "rehearsals", "pipeline"},
     "report": {"core", "hand", "learning", "sim", "experience", "pipeline", "evaluation"},
-    "cli": {"core", "hand", "learning", "sim", "experience", "pipeline", "evaluation", "report"},
+    "cli": {"core", "hand", "learning", "sim", "experience", "rehearsals", "pipeline", "evaluation", "report"},
 }
 ARRAYS = {"numpy", "scipy"}
 PACKAGES = {
@@ -32,6 +33,7 @@ PACKAGES = {
     "learning": ARRAYS | {"torch", "safetensors", "tqdm"},
     "sim": ARRAYS | {"mujoco", "yaml", "tqdm", "distributed", "trimesh", "coacd"},
     "experience": ARRAYS | {"rosbags", "zstandard", "lz4", "yaml", "tqdm", "PIL"},
+    "rehearsals": ARRAYS,
     "pipeline": ARRAYS,
     "evaluation": ARRAYS | {"torch", "safetensors", "tqdm"},
     "report": ARRAYS | {"matplotlib", "PIL", "tqdm", "sklearn", "threadpoolctl"},

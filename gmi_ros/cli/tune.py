@@ -113,6 +113,7 @@ def run(args: argparse.Namespace) -> Report:
     )
     lines = [
         f"{records} (by {found['records']['held_out_by']}); {100 * found['share']:g} % of a minibatch is new",
+        *_imagined_told(found["imagined"]),
         table(found),
         *(
             f"of the way to the new {name} {100 * found[name]['part']:g} % was gone: all of it forgot too much"
@@ -125,10 +126,19 @@ def run(args: argparse.Namespace) -> Report:
     return Report(found, "\n".join(lines))
 
 
+def _imagined_told(imagined: dict) -> list[str]:
+    told = f"imagined on {imagined['views']} views: {imagined['trials']} trials, {imagined['successes']} held"
+    if imagined["unseen"]:
+        told += f"; {imagined['unseen']} views were not kept whole (store_full_frames)"
+    return [told] if imagined["views"] or imagined["unseen"] else []
+
+
 def _trust_told(trust: dict | None) -> list[str]:
     if trust is None:
         return []
-    return [f"beside rehearsals log odds of the evaluator's score count {trust['slope']:.2f} times, {trust['offset']:+.2f}"]
+    return [
+        f"beside rehearsals log odds of the evaluator's score count {trust['slope']:.2f} times, {trust['offset']:+.2f}"
+    ]
 
 
 def _given(args: argparse.Namespace, config):

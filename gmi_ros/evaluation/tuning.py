@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from gmi_ros.core.errors import ErrorCode, GmiError
-from gmi_ros.evaluation.dataset import load_grasp_data
+from gmi_ros.evaluation.dataset import load_grasp_data, refuse_tests
+from gmi_ros.evaluation.imagined import imagine
 from gmi_ros.evaluation.intervals import by_object
 from gmi_ros.evaluation.judged import load_judged
 from gmi_ros.evaluation.likelihood import likelihood
@@ -41,6 +42,7 @@ REPLAY = (
 CHECK = ("data/dev.db.zst",)  # old records that no weights were trained on
 TOLERANCE = {EVALUATOR: 0.01, GENERATOR: 0.3}  # most that the loss on old data may rise [nats a trial, a grasp]
 PARTS = (1.0, 0.75, 0.5, 0.25)  # of the way to the new weights: the longest that loses no more than that is gone
+IMAGINED = "imagined.db"  # beside the weights
 _FEWEST_OBJECTS = 5  # from which on objects are held out, and not images
 _FEWEST = 10  # records to learn from, or successes for the generator
 _WITHIN = np.radians(75)  # of the generator's replayed data, as the shipped one was trained
@@ -86,7 +88,8 @@ def fine_tune(
 
     Returns:
         The comparison: from_hash, to_hash, records (new ones to learn from, held out, held back by `held_out_by`;
-        executed_as_planned: successes and failures that the generator learned to tell apart), share, and for each network
+        executed_as_planned: successes and failures that the generator learned to tell apart), imagined (as `imagine`; part of
+        what was learned from, never of what was held out), share, and for each network
         `part`, and `new` and `old` with `before`, `after`, `change` of the loss and its ci95; worse: what got worse, one
         sentence each.
 
@@ -103,14 +106,30 @@ def fine_tune(
     def load(read: Callable, stores: Sequence[Path], **more):
         return read(stores, workers, progress, wanted.meshes, cache=cache, **more)
 
+    def both(read: Callable) -> tuple:
+        learn, rest = _sides(held_out)
+        return load(read, learned, keep=learn), load(read, wanted.experience, keep=rest)
+
     judged: tuple[JudgedData, JudgedData] | None = None
-    found: dict = {"records": {"held_out_by": by}, "share": wanted.mixture.share}
+    if not resume:
+        _delete(out / IMAGINED)
+    imagined = imagine(
+        out / IMAGINED,
+        wanted.folder,
+        wanted.experience,
+        wanted.mixture.imagined,
+        workers,
+        progress,
+        wanted.meshes,
+    )
+    learned = (*wanted.experience, out / IMAGINED) if imagined["trials"] else wanted.experience
+    found: dict = {"records": {"held_out_by": by}, "imagined": imagined, "share": wanted.mixture.share}
     pairs = {name: out / name if name == EVALUATOR else out for name in networks}
     for name in NETWORKS:
         if name not in networks:
             _copy(wanted.folder, out, name)
     if EVALUATOR in networks:
-        new, rest = (load(load_judged, wanted.experience, keep=kept) for kept in _sides(held_out))
+        new, rest = both(load_judged)
         old = load(load_judged, wanted.replay, most_images=wanted.replayed)
         check = load(load_judged, wanted.check, most_images=wanted.replayed)
         tune_evaluator(
@@ -137,7 +156,7 @@ def fine_tune(
         )
         found[EVALUATOR]["trust"] = asdict(_trusted(pairs[EVALUATOR], rest, wanted.mixture.share))
     if GENERATOR in networks:
-        new, rest = (load(load_grasp_data, wanted.experience, keep=kept) for kept in _sides(held_out))
+        new, rest = both(load_grasp_data)
         old = load(load_grasp_data, wanted.replay, most_images=wanted.replayed, within=_WITHIN)
         check = load(load_grasp_data, wanted.check, most_images=wanted.replayed)
         result = tune_generator(
@@ -151,7 +170,7 @@ def fine_tune(
             pairs[GENERATOR],
             resume,
             progress,
-            judged or _tried(wanted, held_out, load),
+            judged or _tried(both),
         )
         found["records"] |= {"successes": len(new), "successes_held_out": len(rest)}
         found["records"]["executed_as_planned"] = result["n_tried"]
@@ -171,7 +190,9 @@ def _split(wanted: Tuning) -> tuple[frozenset[str], str]:
     names: dict[str, str] = {}
     for path in wanted.experience:
         with Store(path) as store:
-            names |= {e.observation_id: e.object_name for e in store.episodes()}
+            episodes = list(store.episodes())
+        refuse_tests(episodes, held_out=False)
+        names |= {e.observation_id: e.object_name for e in episodes}
     objects = sorted(set(names.values()) - {""})
     by_object = len(objects) >= _FEWEST_OBJECTS and "" not in names.values()
     groups = objects if by_object else sorted(names)
@@ -192,15 +213,19 @@ def _sides(held_out: frozenset[str]) -> tuple[Callable[[Episode], bool], Callabl
     return lambda episode: not out(episode), out
 
 
-def _tried(wanted: Tuning, held_out: frozenset[str], load: Callable) -> tuple[JudgedData, JudgedData] | None:
+def _tried(both: Callable) -> tuple[JudgedData, JudgedData] | None:
     """Successes and failures to learn from and held out; None where the records tell of no closing on either side."""
     try:
-        learned, rest = (load(load_judged, wanted.experience, keep=kept) for kept in _sides(held_out))
+        return both(load_judged)
     except GmiError as error:
         if error.code != ErrorCode.BAD_REQUEST:
             raise
         return None
-    return learned, rest
+
+
+def _delete(store: Path) -> None:
+    for file in store.parent.glob(f"{store.name}*"):
+        file.unlink()
 
 
 def _copy(folder: Path, out: Path, name: str) -> None:

@@ -12,6 +12,7 @@ from gmi_ros.core.frame import Frame
 from gmi_ros.experience.frame_files import decode_frame, encode_frame
 
 SUFFIX = ".frame"
+FOLDER = ".frames"  # suffix of the folder beside a store, `experience.frames/` of `experience.db`
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,200}")  # ids that may be names of files as they are
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 

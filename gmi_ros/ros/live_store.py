@@ -7,13 +7,12 @@ from pathlib import Path
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.experience.budget import RECORD_BYTES, DiskBudget
 from gmi_ros.experience.episode import Episode
-from gmi_ros.experience.full_frames import FullFrames
+from gmi_ros.experience.full_frames import FOLDER, FullFrames
 from gmi_ros.experience.store import Store
 from gmi_ros.msg import GraspOutcome
 from gmi_ros.ros.convert_outcome import UNPAIRED
 
 GB = 1e9  # bytes
-FRAMES_SUFFIX = ".frames"
 _FULL = 16 * RECORD_BYTES  # of free disk: below it is full, and that is what full frames make room for at once
 
 
@@ -28,7 +27,7 @@ class LiveStore:
     def __init__(self, path: Path, budget_bytes: float):
         """budget_bytes: most that store and frames may take together."""
         self.path = path
-        self.frames = FullFrames(path.with_suffix(FRAMES_SUFFIX), int(budget_bytes))
+        self.frames = FullFrames(path.with_suffix(FOLDER), int(budget_bytes))
         self.budget = DiskBudget(int(budget_bytes), self.frames)
         self.stored = self.recorded = self.store_bytes = 0
         self._store: Store | None = None

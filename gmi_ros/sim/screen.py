@@ -14,7 +14,12 @@ def promising(cell: Cell, plan: GraspPlan) -> bool:
     """Whether the fingers of a hand at the grasp, closed step by step, each meet the object so that it may hold: as
     `meeting` asks, and not all from one side."""
     met = meeting(cell, plan)
-    return met is not None and bool(np.linalg.norm(met[1].sum(axis=0)) <= MOST_UNBALANCED)
+    return met is not None and balanced(met[1])
+
+
+def balanced(normals: np.ndarray) -> bool:
+    """Whether fingers that press against these unit normals (3, 3) do not all press from one side."""
+    return bool(np.linalg.norm(normals.sum(axis=0)) <= MOST_UNBALANCED)
 
 
 def meeting(cell: Cell, plan: GraspPlan) -> tuple[np.ndarray, np.ndarray] | None:
