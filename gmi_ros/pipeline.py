@@ -13,7 +13,7 @@ from scipy.special import expit
 
 from gmi_ros.core import poses
 from gmi_ros.core.cloud import Table, clutter_points, fit_table, given_table, object_points
-from gmi_ros.core.errors import ErrorCode
+from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.frame import Frame
 from gmi_ros.core.grasp import Grasp, WristStatus
 from gmi_ros.core.mask_edge import mended
@@ -27,10 +27,9 @@ from gmi_ros.hand.posture import clear_posture, tip_height
 from gmi_ros.hand.wrist import solve_wrist
 from gmi_ros.learning.calibration import Calibration, logits
 from gmi_ros.learning.spec import HELD, SHARE, STEADY
-from gmi_ros.rehearsals import Rehearsals
 
 if TYPE_CHECKING:  # torch is for the processes that run the network
-    from gmi_ros.learning.model import GraspModel, GraspSamples
+    from gmi_ros.learning.model import GraspModel
 
 _WEIGHTS = np.array([0.3, 0.3, 0.4])  # of the log odds of HELD, SHARE, STEADY (spec.JUDGEMENTS)
 _STRIDE = 0x9E3779B97F4A7C15  # from the seed of one batch of samples to the next
@@ -91,8 +90,7 @@ def synthesize(
     n_samples at most. Where it ranks and a table is seen, the best are tried in simulation (sim.rehearsal),
     settings.rehearsals times at most and until one is believed in (settings.sure_at_once), and ranked again by what came
     of that. Where none of them is believed in enough then (settings.sure_rehearsed), more are drawn and rehearsed,
-    settings.max_redraws times at most; and where that does not help, geometry proposes some on the object that is rehearsed on
-    (settings.proposals). The same frame, model, settings and seed give the same grasps to the bit.
+    settings.max_redraws times at most. The same frame, model, settings and seed give the same grasps to the bit.
 
     Args:
         label: of the object in the mask; 0 = the largest.
@@ -121,7 +119,7 @@ def synthesize(
     with ThreadPoolExecutor(1) as beside:  # while samples are drawn, what they are rehearsed on is made
         wanted = settings.rehearsals and model.evaluator is not None
         seen = frame, found, table
-        making = beside.submit(Rehearsals, *seen, hand, settings, model.evaluator.trust) if wanted else None
+        making = beside.submit(_Rehearsals, *seen, hand, settings, model.evaluator.trust) if wanted else None
         answer = _drawn(scene, model, hand, settings, seed, stages)
         for batch in range(1, settings.max_batches):
             sure = max(settings.sure_score, settings.min_score)
@@ -131,21 +129,14 @@ def synthesize(
             answer = _together(answer, more)
         with _timed(stages, "rehearse"):
             rehearsals = making.result() if making is not None and answer.grasps else None
-            answer = _rehearsed(answer, rehearsals)
-    sure = max(settings.sure_rehearsed, settings.min_score)
+            answer = answer if rehearsals is None else rehearsals.ranked(answer)
     for batch in range(settings.max_batches, settings.max_batches + settings.max_redraws):
-        if not _doubted(answer, rehearsals, sure):
+        sure = max(settings.sure_rehearsed, settings.min_score)
+        if rehearsals is None or answer.unrehearsed or answer.grasps[0].score >= sure:
             break
         more = _drawn(scene, model, hand, settings, (seed + batch * _STRIDE) % 2**63, stages)
         with _timed(stages, "rehearse"):
-            answer = _rehearsed(_together(answer, more), rehearsals)
-    if settings.proposals and _doubted(answer, rehearsals, sure):
-        last = (seed + (settings.max_batches + settings.max_redraws) * _STRIDE) % 2**63
-        with _timed(stages, "rehearse"):
-            samples = rehearsals.proposed(settings.proposals, last)
-        more = _grasps_of(samples, scene, model, hand, settings, last, stages)
-        with _timed(stages, "rehearse"):
-            answer = _rehearsed(_together(answer, more), rehearsals)
+            answer = rehearsals.ranked(_together(answer, more))
     return _best(answer, settings)
 
 
@@ -159,18 +150,6 @@ class _Scene:
     obstacles: np.ndarray
     output_from_camera: np.ndarray
     observation_id: str
-
-
-def _rehearsed(answer: Synthesis, rehearsals: Rehearsals | None) -> Synthesis:
-    """The same grasps, ranked by rehearsals too, or why they could not be."""
-    if rehearsals is None:
-        return answer
-    return replace(answer, grasps=rehearsals.ranked(answer.grasps), unrehearsed=rehearsals.unable)
-
-
-def _doubted(answer: Synthesis, rehearsals: Rehearsals | None, sure: float) -> bool:
-    """Whether rehearsals could be made, and the best grasp is not believed in enough."""
-    return rehearsals is not None and not rehearsals.unable and answer.grasps[0].score < sure
 
 
 def _best(answer: Synthesis, settings: SynthesisSettings) -> Synthesis:
@@ -190,6 +169,81 @@ def _together(first: Synthesis, second: Synthesis) -> Synthesis:
     return replace(first, grasps=ranked, rejected=rejected, n_samples=n_samples, remedy=remedy)
 
 
+def prepare_rehearsals() -> None:
+    """Load what rehearsals need, which takes a second that the first answer need not wait for.
+
+    Raises:
+        GmiError: BAD_SETTING without mujoco; WEIGHTS_MISSING or WEIGHTS_DAMAGED.
+    """
+    try:
+        import gmi_ros.sim.rehearsal  # noqa: F401
+    except ModuleNotFoundError as error:
+        message = f"rehearsals need the package {error.name!r}: pip install {error.name}, or set rehearsals to 0"
+        raise GmiError(ErrorCode.BAD_SETTING, message) from error
+    from gmi_ros.learning.checkpoint import hidden_side
+
+    hidden_side()
+
+
+class _Rehearsals:
+    """Trials in simulation of the grasps of one frame. What was tried once is not tried again."""
+
+    def __init__(
+        self, frame: Frame, found: ObjectFrame, table: Table | None, hand: BarrettHand, settings: SynthesisSettings,
+        trust: Calibration,
+    ):  # fmt: skip
+        """trust: in the evaluator's score. Raises GmiError as `prepare_rehearsals`."""
+        self._hand, self._settings, self._trust, self._unable = hand, settings, trust, ""
+        self._prior: dict[str, float] = {}  # log odds of the evaluator's score, as it is trusted, by grasp_id
+        if table is None:
+            self._unable = "no table is seen under the object"
+            return
+        prepare_rehearsals()
+        from gmi_ros.learning.checkpoint import hidden_side
+        from gmi_ros.sim.reconstruction import world_from_camera
+        from gmi_ros.sim.rehearsal import KINDS, Stage
+
+        solid = hidden_side()(frame, found, table.seen_from(found.camera_from_object))
+        self._stage, self._world = Stage(frame, found, table, solid, hand), world_from_camera(table, found)
+        try:
+            self._stage.set_up(KINDS[0])
+        except GmiError as error:
+            self._unable = _unable(error)
+
+    def ranked(self, answer: Synthesis) -> Synthesis:
+        """The same grasps, ranked by what trials told too, of these grasps and before."""
+        if self._unable:
+            return replace(answer, unrehearsed=self._unable)
+        from gmi_ros.sim.rehearsal import rehearse
+        from gmi_ros.sim.trial import plan_of
+
+        plans = [plan_of(grasp, self._world, self._hand) for grasp in answer.grasps]
+        for grasp in answer.grasps:
+            self._prior.setdefault(grasp.grasp_id, float(logits(self._trust(np.array([grasp.score])))[0]))
+        prior = np.array([self._prior[grasp.grasp_id] for grasp in answer.grasps])
+        sure, at_once = logits(np.array([self._settings.sure_rehearsed, self._settings.sure_at_once])).tolist()
+        before = [grasp.rehearsed for grasp in answer.grasps]
+        try:
+            told = rehearse(self._stage, plans, prior, self._settings.rehearsals, sure, at_once, before)
+        except GmiError as error:
+            return replace(answer, unrehearsed=_unable(error))
+        belief = expit(told.log_odds)
+        grasps = [
+            replace(
+                answer.grasps[i], hold_probability=float(belief[i]), score=float(belief[i]), rehearsed=told.outcomes[i]
+            )
+            for i in np.argsort(-told.log_odds, kind="stable")
+        ]
+        return replace(answer, grasps=grasps)
+
+
+def _unable(error: GmiError) -> str:
+    """Why an object cannot be rehearsed on; any other error goes on."""
+    if error.code != ErrorCode.NO_VALID_DEPTH:
+        raise error
+    return error.message
+
+
 def _drawn(
     scene: _Scene,
     model: "GraspModel",
@@ -199,23 +253,10 @@ def _drawn(
     stages: dict[str, float],
 ) -> Synthesis:
     """The answer from one batch of samples."""
-    with _timed(stages, "sample"):
-        samples = model.sample(scene.observation.image, settings.n_samples, seed)
-    return _grasps_of(samples, scene, model, hand, settings, seed, stages)
-
-
-def _grasps_of(
-    samples: "GraspSamples",
-    scene: _Scene,
-    model: "GraspModel",
-    hand: BarrettHand,
-    settings: SynthesisSettings,
-    seed: int,
-    stages: dict[str, float],
-) -> Synthesis:
-    """The answer from samples, whoever drew them: hands by Eq. 7, filtered and ranked by the evaluator."""
     observation, table = scene.observation, scene.table
     found, output_from_camera = observation.object_frame, scene.output_from_camera
+    with _timed(stages, "sample"):
+        samples = model.sample(observation.image, settings.n_samples, seed)
     with _timed(stages, "wrist"):
         centres = samples.contacts + hand.touch.radius * samples.normals  # (n, 3, 3) of the rounded fingertips
         wrist = solve_wrist(
@@ -308,7 +349,7 @@ def _grasps_of(
         grasps,
         first.rejected | second.rejected,
         stages,
-        len(samples.contacts),
+        settings.n_samples,
         seed,
         model.hash,
         scene.observation_id,

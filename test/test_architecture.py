@@ -18,11 +18,10 @@ ROOMS = {
     "bridge": {"core", "hand"},
     "sim": {"core", "hand", "bridge"},
     "experience": {"core"},
-    "rehearsals": {"core", "hand", "learning", "sim"},
-    "pipeline": {"core", "hand", "learning", "rehearsals"},
-    "evaluation": {"core", "hand", "learning", "sim", "experience", "rehearsals", "pipeline"},
+    "pipeline": {"core", "hand", "learning", "sim"},
+    "evaluation": {"core", "hand", "learning", "sim", "experience", "pipeline"},
     "report": {"core", "hand", "learning", "sim", "experience", "pipeline", "evaluation"},
-    "cli": {"core", "hand", "learning", "sim", "experience", "rehearsals", "pipeline", "evaluation", "report"},
+    "cli": {"core", "hand", "learning", "sim", "experience", "pipeline", "evaluation", "report"},
 }
 ARRAYS = {"numpy", "scipy"}
 PACKAGES = {
@@ -33,7 +32,6 @@ PACKAGES = {
     "learning": ARRAYS | {"torch", "safetensors", "tqdm"},
     "sim": ARRAYS | {"mujoco", "yaml", "tqdm", "distributed", "trimesh", "coacd"},
     "experience": ARRAYS | {"rosbags", "zstandard", "lz4", "yaml", "tqdm", "PIL"},
-    "rehearsals": ARRAYS,
     "pipeline": ARRAYS,
     "evaluation": ARRAYS | {"torch", "safetensors", "tqdm"},
     "report": ARRAYS | {"matplotlib", "PIL", "tqdm", "sklearn", "threadpoolctl"},

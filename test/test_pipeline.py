@@ -249,7 +249,7 @@ def test_rehearsals_change_the_order_and_nothing_else(frame):
             frame,
             ranked_by(0.7),
             HAND,
-            SynthesisSettings(max_grasps=256, rehearsals=7, sure_rehearsed=1.0, max_redraws=0, proposals=0),
+            SynthesisSettings(max_grasps=256, rehearsals=7, sure_rehearsed=1.0, max_redraws=0),
             seed=3,
         )
         for _ in range(2)
@@ -268,7 +268,7 @@ def test_rehearsals_change_the_order_and_nothing_else(frame):
 
 
 def test_the_evaluator_counts_for_what_it_is_trusted_beside_rehearsals(frame):
-    settings = SynthesisSettings(max_grasps=256, rehearsals=7, sure_rehearsed=1.0, max_redraws=0, proposals=0)
+    settings = SynthesisSettings(max_grasps=256, rehearsals=7, sure_rehearsed=1.0, max_redraws=0)
     model = ranked_by(0.7)
     model.evaluator.trust = Calibration(1.8, 0.0, -0.4)
     answer = synthesize(frame, model, HAND, settings, seed=3)
@@ -280,9 +280,7 @@ def test_the_evaluator_counts_for_what_it_is_trusted_beside_rehearsals(frame):
 
 
 def test_who_wants_to_be_sure_has_every_grasp_rehearsed_in_every_way(frame):
-    settings = SynthesisSettings(
-        n_samples=8, max_batches=1, rehearsals=1000, sure_rehearsed=1.0, max_redraws=0, proposals=0
-    )
+    settings = SynthesisSettings(n_samples=8, max_batches=1, rehearsals=1000, sure_rehearsed=1.0, max_redraws=0)
     answer = synthesize(frame, ranked_by(0.7), HAND, settings, seed=3)
     assert answer.grasps and all(len(grasp.rehearsed) == len(KINDS) for grasp in answer.grasps)
 
@@ -302,9 +300,7 @@ def test_one_that_is_believed_in_at_once_need_not_be_rehearsed_in_every_way(fram
 
 
 def test_where_none_is_believed_in_more_are_drawn_and_what_was_tried_is_not_tried_again(frame):
-    settings = SynthesisSettings(
-        n_samples=8, max_batches=1, max_grasps=64, rehearsals=1000, sure_rehearsed=1.0, proposals=0
-    )
+    settings = SynthesisSettings(n_samples=8, max_batches=1, max_grasps=64, rehearsals=1000, sure_rehearsed=1.0)
     once, thrice = (
         synthesize(frame, ranked_by(0.7), HAND, dataclasses.replace(settings, max_redraws=n), seed=3) for n in (0, 2)
     )
@@ -317,26 +313,9 @@ def test_where_none_is_believed_in_more_are_drawn_and_what_was_tried_is_not_trie
     assert content.n_samples == 8
 
 
-def test_where_that_does_not_help_geometry_proposes_some(frame):
-    settings = SynthesisSettings(
-        n_samples=8, max_batches=1, max_grasps=64, rehearsals=1000, sure_rehearsed=1.0, max_redraws=0, proposals=5
-    )
-    without, proposed, again = (
-        synthesize(frame, ranked_by(0.7), HAND, dataclasses.replace(settings, proposals=n), seed=3) for n in (0, 5, 5)
-    )
-    assert proposed.n_samples == without.n_samples + 5
-    drawn, found = ({grasp.grasp_id: grasp for grasp in answer.grasps} for answer in (without, proposed))
-    assert len(found) == len(proposed.grasps) and set(drawn) < set(found)
-    assert all(found[i].rehearsed == grasp.rehearsed for i, grasp in drawn.items())
-    assert all(len(grasp.rehearsed) == len(KINDS) for grasp in proposed.grasps)
-    assert [(g.grasp_id, g.score) for g in again.grasps] == [(g.grasp_id, g.score) for g in proposed.grasps]
-    content = synthesize(frame, ranked_by(0.7), HAND, dataclasses.replace(settings, sure_rehearsed=0.0), seed=3)
-    assert content.n_samples == 8
-
-
 def test_a_least_score_holds_after_rehearsals_too(frame):
     sure = SynthesisSettings(
-        n_samples=16, max_batches=1, max_grasps=64, rehearsals=1000, sure_rehearsed=1.0, max_redraws=0, proposals=0
+        n_samples=16, max_batches=1, max_grasps=64, rehearsals=1000, sure_rehearsed=1.0, max_redraws=0
     )
     everything = synthesize(frame, ranked_by(0.7), HAND, sure, seed=3)
     least = float(np.median([grasp.score for grasp in everything.grasps])) + 1e-6

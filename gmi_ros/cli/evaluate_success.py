@@ -116,7 +116,7 @@ def _attempts(args: argparse.Namespace, folder: Path, conditions: "Conditions") 
     from gmi_ros.evaluation.instances import recorded_instances
     from gmi_ros.evaluation.models import load_model
     from gmi_ros.evaluation.success import free_attempts, recorded_attempts
-    from gmi_ros.rehearsals import prepare_rehearsals
+    from gmi_ros.pipeline import prepare_rehearsals
 
     load_model(folder, 1)  # what is wrong with it is told here and not by a worker
     if conditions.policy == "best" and conditions.settings.rehearsals:

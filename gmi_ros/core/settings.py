@@ -93,14 +93,6 @@ class SynthesisSettings(Settings):
     max_redraws: int = setting(
         1, "how often as many are drawn again where none is believed in with sure_rehearsed", 0, 64, live=True
     )
-    proposals: int = setting(
-        12,
-        "grasps that geometry proposes on the object as it is thought to be, where none is believed in after that; "
-        "about a second; 0: none",
-        0,
-        4096,
-        live=True,
-    )
     max_grasps: int = setting(10, "grasps returned, best first", 1, 4096, live=True)
     min_mask_pixels: int = setting(30, "smallest mask that is an object [px]", 3, 1_000_000, live=True)
     depth_erosion_px: int = setting(1, "mask pixels at its edge whose depth is not trusted", 0, 20, live=True)

@@ -30,8 +30,7 @@ from gmi_ros.hand.barrett import load_hand
 from gmi_ros.learning.checkpoint import hidden_side
 from gmi_ros.learning.evaluator import GraspEvaluator
 from gmi_ros.learning.model import GraspSamples
-from gmi_ros.pipeline import synthesize
-from gmi_ros.rehearsals import prepare_rehearsals
+from gmi_ros.pipeline import prepare_rehearsals, synthesize
 from gmi_ros.sim.objects import ObjectModel
 from gmi_ros.sim.proposals import proposed
 from gmi_ros.sim.reconstruction import world_from_camera

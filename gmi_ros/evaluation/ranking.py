@@ -60,13 +60,7 @@ def judge_views(
     """
     rehearsals = samples * len(KINDS) if rehearsed else 0
     settings = SynthesisSettings(
-        n_samples=samples,
-        max_grasps=samples,
-        max_batches=1,
-        rehearsals=rehearsals,
-        sure_rehearsed=1.0,
-        max_redraws=0,
-        proposals=0,
+        n_samples=samples, max_grasps=samples, max_batches=1, rehearsals=rehearsals, sure_rehearsed=1.0, max_redraws=0
     )
     return in_chunks(partial(_judge, folder, objects, settings, tried, seed), range(n), _CHUNK, workers)
 

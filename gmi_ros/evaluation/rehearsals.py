@@ -29,8 +29,7 @@ from gmi_ros.hand.barrett import load_hand
 from gmi_ros.learning.calibration import logits
 from gmi_ros.learning.metrics import area_under_roc
 from gmi_ros.learning.model import GraspModel
-from gmi_ros.pipeline import synthesize
-from gmi_ros.rehearsals import prepare_rehearsals
+from gmi_ros.pipeline import prepare_rehearsals, synthesize
 from gmi_ros.sim.objects import ASSORTED, ObjectModel, class_names, make_object
 from gmi_ros.sim.protocols import LIFT, judge_grasp
 from gmi_ros.sim.rehearsal import KINDS
@@ -84,13 +83,7 @@ def _of_view(object_model: ObjectModel, model: GraspModel, number: int, tried: i
     instance = free_instance([object_model], number, seed, noise=number % 4 == 3)
     hand, frame, rng = load_hand(), instance.frame(), np.random.default_rng([seed, number, 3])
     settings = SynthesisSettings(
-        n_samples=_SAMPLES,
-        max_batches=1,
-        max_grasps=_SAMPLES,
-        rehearsals=0,
-        sure_rehearsed=1.0,
-        max_redraws=0,
-        proposals=0,
+        n_samples=_SAMPLES, max_batches=1, max_grasps=_SAMPLES, rehearsals=0, sure_rehearsed=1.0, max_redraws=0
     )
     everything = replace(settings, rehearsals=len(KINDS) * _SAMPLES)
     try:

@@ -12,7 +12,7 @@ from gmi_ros.core.resources import SHIPPED, resource
 from gmi_ros.core.settings import SynthesisSettings
 from gmi_ros.hand.barrett import BarrettHand, load_hand
 from gmi_ros.learning.checkpoint import GraspModel, load
-from gmi_ros.rehearsals import prepare_rehearsals
+from gmi_ros.pipeline import prepare_rehearsals
 from gmi_ros.ros.convert import Motion
 from gmi_ros.ros.settings import NO_POSE, NodeSettings, pose_of
 from gmi_ros.ros.transforms import Transforms
