@@ -19,6 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--store", type=Path, default=Path("runs/demo/experience.db"), metavar="FILE", help="experience store to add to"
     )
+    parser.add_argument(
+        "--full-frames",
+        action="store_true",
+        help="keep the whole images of executed grasps too, from which `gmi train --from` learns more",
+    )
     parser.add_argument("--picture", type=Path, default=Path("demo.png"), metavar="FILE", help="picture of the rounds")
     parser.add_argument("--model", type=Path, metavar="DIR", help="folder of the weights (default: the shipped ones)")
     parser.add_argument("--verbose", action="store_true", help="show what the nodes log")
@@ -43,7 +48,7 @@ def run(args: argparse.Namespace) -> Report:
         if args.verbose:
             print(f"[{name}] {line}", flush=True)
 
-    data = demo.demo(args.rounds, args.seed, args.store, args.model, tell, log)
+    data = demo.demo(args.rounds, args.seed, args.store, args.model, tell, log, args.full_frames)
     picture = _draw(done, args.picture)
     data["picture"], data["store"] = picture, str(args.store)
     text = (

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from gmi_ros.cli import bag_options, options, replay_report
+from gmi_ros.cli import bag_options, options, replay_frames, replay_report
 from gmi_ros.cli.report import Report
 from gmi_ros.cli.ros import ros_module
 from gmi_ros.core.settings import SynthesisSettings
@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--experience", type=Path, metavar="STORE", help="also add the outcomes in the bag to this store (over ROS)"
     )
+    replay_frames.add_arguments(parser)
     parser.add_argument(
         "--label", type=options.label, default=0, help="label of the object in the masks, 0 = the largest"
     )
@@ -40,6 +41,7 @@ def run(args: argparse.Namespace) -> Report:
     outcomes = ros_module("bag_outcomes").store_outcomes(args.bag, args.experience) if args.experience else None
     if outcomes:
         print(bag_options.outcomes_text(outcomes, args.experience), flush=True)
+    frames = replay_frames.kept_frames(args)
     with Bag(args.bag) as bag:
         found = bag_options.find_topics(args, bag.types)
     settings = options.settings_from(args, SynthesisSettings)
@@ -61,15 +63,17 @@ def run(args: argparse.Namespace) -> Report:
             progress=not args.quiet,
             part=bag_options.part(args),
             counts=counts,
-            on_set=on_set,
+            on_set=replay_frames.with_frames(on_set, frames),
             problems=problems,
         )
     data |= {"topics": found.data, "guessed": list(found.guessed), "outcomes": outcomes}
+    data |= {"full_frames": None if frames is None else frames.data}
     reasons = ", ".join(f"{count} {name}" for name, count in data["reasons"].items())
     refused = f"{data['refused']} refused" + (f" ({reasons})" if reasons else "")
     lines = [
         found.text,
         *(f"damage: {problem}" for problem in data["problems"]),
+        *([] if frames is None else [frames.text]),
         f"{data['frames']} image sets: {data['grasps']} grasps, {refused}; {data['file']}",
     ]
     return Report(data, "\n".join(lines))

@@ -17,7 +17,7 @@ from gmi_ros.ros.children import Children
 from gmi_ros.ros.compat import Synchronizer
 from gmi_ros.ros.convert import frame_from_messages, nanoseconds
 from gmi_ros.ros.frame_source import TOPICS
-from gmi_ros.ros.processes import SIM_CELL, SYNTHESIZER, NodeStart, node_starts, use_image_profile
+from gmi_ros.ros.processes import RECORDER, SIM_CELL, SYNTHESIZER, NodeStart, node_starts, use_image_profile
 from gmi_ros.ros.session import Session, own_domain
 from gmi_ros.srv import SynthesizeGrasp
 
@@ -67,6 +67,7 @@ def demo(
     model: Path | None = None,
     on_round: Callable[[Round], None] = lambda done: None,
     on_log: Callable[[str, str], None] = lambda name, line: None,
+    full_frames: bool = False,
 ) -> dict:
     """Run the rounds; every wait has a cap, and the node processes are gone when this returns or raises.
 
@@ -74,6 +75,7 @@ def demo(
         store: experience store, made or appended to.
         model: folder of the weights, None = the shipped ones.
         on_round: called after each round. on_log: called with each line that a node logs, from another thread.
+        full_frames: the recorder keeps the whole images of executed grasps too.
 
     Returns:
         rounds, successes, recorded (successful pairs added), stored (outcomes added), refused, unacknowledged (outcomes
@@ -87,7 +89,7 @@ def demo(
     use_image_profile()
     before = _stored(store)
     with Children(on_log) as children:
-        for start in _starts(seed, store, model):
+        for start in _starts(seed, store, model, full_frames):
             children.start_node(start)
         with Session("gmi_demo", children.check) as session:
             client = _Client(session)
@@ -108,13 +110,14 @@ def demo(
     }
 
 
-def _starts(seed: int, store: Path, model: Path | None) -> list[NodeStart]:
+def _starts(seed: int, store: Path, model: Path | None, full_frames: bool) -> list[NodeStart]:
     """The nodes of `gmi up --sim`, with the demo's seed."""
     values = {"sim": "true", "store": str(store.absolute())}
     if model is not None:
         values["model"] = str(model.absolute())
     extra = {
         SIM_CELL: {"seed": seed},
+        RECORDER: {"store_full_frames": full_frames},
         SYNTHESIZER: {"request_timeout": _REQUEST_TIMEOUT, "max_age": _MAX_AGE, "input_reliability": "reliable"},
     }
     return [replace(s, parameters={**s.parameters, **extra.get(s.name, {})}) for s in node_starts(values)]

@@ -3,11 +3,15 @@
 import json
 import re
 
+import numpy as np
 import pytest
 from PIL import Image
 from replay_bags import NAMES, write_bag
 
 from gmi_ros.experience.bag_writer import BagWriter
+from gmi_ros.experience.episode import Episode, Pixels
+from gmi_ros.experience.full_frames import FOLDER, FullFrames
+from gmi_ros.experience.store import Store
 
 
 @pytest.fixture
@@ -105,3 +109,33 @@ def test_both_storages_give_the_same_report(tiny_model, gmi, tmp_path):
     for data in told:
         del data["times"], data["bag"]
     assert told[0] == told[1] and len(told[0]["shown"]) == 3
+
+
+def record(observation_id):
+    """Of a bag, whatever it shows."""
+    pixels = Pixels(np.zeros((64, 64, 3), np.uint8), np.zeros((64, 64), np.float32), np.ones((64, 64), bool))
+    values = {"outcome_id": f"of {observation_id}", "observation_id": observation_id, "pixels": pixels}
+    return Episode(source="bag", success=True, camera_from_object=np.eye(4), **values)
+
+
+@pytest.mark.ros
+def test_the_whole_frames_of_records_are_kept(bag, tiny_model, gmi, tmp_path):
+    common = ("replay", bag, "--model", tiny_model, "--inference-threads", 1, "--quiet", "--no-pictures", "--no-report")
+    gmi(*common, "--out", tmp_path / "first")
+    first = json.loads((tmp_path / "first" / "grasps.jsonl").read_text().splitlines()[0])
+    store = tmp_path / "robot.db"
+    with Store(store, "rw") as opened:
+        opened.add_many([record(first["observation_id"]), record("1-1-other")])
+    for _ in range(2):
+        status, data, _ = gmi(*common, "--out", tmp_path / "out", "--experience", store, "--full-frames")
+        assert status == 0 and data["full_frames"] == {"kept": 1, "refused": 0, "absent": 1}
+    frames = FullFrames(store.with_suffix(FOLDER), 0)
+    assert len(frames) == 1
+    frame = frames.read(first["observation_id"])
+    assert frame.rgb.shape == (120, 160, 3) and frame.depth[50, 75] == np.float32(0.6) and frame.mask[50, 75] == 255
+    assert gmi(*common, "--out", tmp_path / "out", "--experience", store)[1]["full_frames"] is None
+
+
+def test_frames_of_no_store_are_not_kept(bag, tiny_model, gmi, tmp_path):
+    status, data, _ = gmi("replay", bag, "--model", tiny_model, "--out", tmp_path / "out", "--full-frames")
+    assert (status, data["error"]) == (2, "BAD_SETTING") and "--full-frames needs --experience" in data["message"]

@@ -13,6 +13,7 @@ from PIL import Image
 
 from gmi_ros.core.errors import ErrorCode, GmiError
 from gmi_ros.core.resources import SHIPPED, resource
+from gmi_ros.experience.full_frames import FOLDER, FullFrames
 from gmi_ros.experience.store import Store
 from gmi_ros.hand.barrett import load_hand
 from gmi_ros.ros import children as children_room
@@ -46,7 +47,7 @@ def model(weights):
 
 def test_two_rounds(model, tmp_path):
     store, done, before = tmp_path / "experience.db", [], children_of(os.getpid())
-    told = demo_room.demo(2, 1, store, model, done.append)
+    told = demo_room.demo(2, 1, store, model, done.append, full_frames=True)
     assert told["rounds"] == len(done) == 2
     assert told["successes"] == told["recorded"] == sum(r.success for r in done)
     assert told["stored"] == 2 - told["refused"] and told["unacknowledged"] == 0
@@ -54,6 +55,8 @@ def test_two_rounds(model, tmp_path):
     if store.exists():
         with Store(store) as opened:
             assert opened.count() == told["stored"]
+            frames = FullFrames(store.with_suffix(FOLDER), 0)
+            assert all(e.observation_id in frames for e in opened.episodes())
     for finished in done:
         assert finished.frame is not None and finished.what_happened
     picture = demo_picture(done, load_hand())
