@@ -191,8 +191,8 @@ def _of_view(folder: Path, frame: Frame, label: int, pick: Episode, number: int)
 
 
 def _no_density(rows: np.ndarray) -> np.ndarray:
-    """Of proposals no network tells a density."""
-    return np.full(len(rows), np.nan)
+    """Of proposals no network tells a density: none counts for more than another."""
+    return np.zeros(len(rows))
 
 
 def _some(grasps: Sequence[Grasp], rng: np.random.Generator) -> list[Grasp]:

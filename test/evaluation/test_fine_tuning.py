@@ -234,6 +234,7 @@ def test_the_commands(room, at_work, tmp_path, capsys):
     quick = "--batches 8 --max-epochs 1 --batch-size 16 --grasps-per-image 1 --learning-rate 0.01 --share 0.25".split()
     assert main([*words, *quick, "--workers", "1", "--threads", "1", "--device", "cpu"]) == 0
     text = capsys.readouterr().out
+    assert "imagined on 0 views: 0 trials, 0 held; 40 views were not kept whole" in text
     assert "25 % of a minibatch is new" in text and json.loads(text.splitlines()[-1])["share"] == 0.25
     assert main(["weights", "install", str(out), "--into", str(at_work)]) == 0
     assert main(["weights", "ls", "--model", str(at_work), "--json"]) == 0

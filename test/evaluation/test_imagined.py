@@ -9,19 +9,26 @@ import pytest
 from gmi_ros.core import poses
 from gmi_ros.core.errors import GmiError
 from gmi_ros.core.resources import SHIPPED, resource
+from gmi_ros.evaluation import tuning
 from gmi_ros.evaluation.imagined import REHEARSAL, imagine
 from gmi_ros.evaluation.instances import Instance
 from gmi_ros.evaluation.models import load_model
 from gmi_ros.evaluation.picks import record_picks
 from gmi_ros.evaluation.recipes import camera_of, object_of, resting_pose
+from gmi_ros.evaluation.tuning import IMAGINED, Tuning, fine_tune
 from gmi_ros.experience.episode import Pixels
 from gmi_ros.experience.full_frames import FOLDER, FullFrames
 from gmi_ros.experience.store import Store
 from gmi_ros.hand.barrett import load_hand
+from gmi_ros.learning import checkpoint
+from gmi_ros.learning.config import NetworkConfig
+from gmi_ros.learning.networks import RCVAE
+from gmi_ros.learning.tuning import GENERATOR_TUNING, Mixture
 from gmi_ros.pipeline import synthesize
 from gmi_ros.sim.splits import objects_of
 
 WORK = Path(resource(SHIPPED))
+SMALL = NetworkConfig(kernels=(7, 5, 5, 5), channels=(2, 2, 4, 4), hidden=8, latent=2)
 VIEWS = 3
 HALF_TURN = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -128,3 +135,46 @@ def test_without_a_view_nothing_is_written(picks, tmp_path):
 
 def _in_camera(episode) -> np.ndarray:
     return poses.transform_points(episode.camera_from_object.astype(float), episode.contacts_predicted)
+
+
+@pytest.fixture
+def wanted(picks, tmp_path):
+    """Twelve records, the three picks four times, and an untrained network to go on with."""
+    with Store(tmp_path / "twelve.db", "rw") as store:
+        for i, pick in enumerate(episodes_of(picks) * 4):
+            name = f"{i}/{pick.outcome_id}"
+            store.add(replace(pick, outcome_id=name, observation_id=name, grasp_id=name))
+    checkpoint.save(tmp_path / "work", RCVAE(SMALL, seed=1), {}, "Untrained.")
+    quick = replace(GENERATOR_TUNING, batch_size=8, max_epochs=1, device="cpu")
+    store = (tmp_path / "twelve.db",)
+    mixture = Mixture(batches=1, imagined=2)
+    return Tuning(tmp_path / "work", store, store, store, ("generator",), mixture, generator=quick)
+
+
+def test_what_was_imagined_is_learned_from_and_never_held_out(wanted, tmp_path):
+    found = fine_tune(wanted, tmp_path / "out", workers=1, progress=False)
+    held = sum(e.success for e in episodes_of(tmp_path / "out" / IMAGINED))
+    alone = fine_tune(
+        replace(wanted, mixture=replace(wanted.mixture, imagined=0)), tmp_path / "alone", workers=1, progress=False
+    )
+    assert found["imagined"]["views"] == 2 and found["imagined"]["successes"] == held > 0
+    assert alone["imagined"]["views"] == 0 and not (tmp_path / "alone" / IMAGINED).exists()
+    assert found["records"]["successes_held_out"] == alone["records"]["successes_held_out"]
+    out = {e.observation_id for e in episodes_of(tmp_path / "out" / IMAGINED)} & held_out_of(wanted)
+    expected = alone["records"]["successes"] + sum(
+        e.success for e in episodes_of(tmp_path / "out" / IMAGINED) if e.observation_id not in out
+    )
+    assert found["records"]["successes"] == expected
+
+
+def test_begun_again_from_nothing_imagines_again(wanted, tmp_path):
+    fine_tune(wanted, tmp_path / "out", workers=1, progress=False)
+    ids = [e.outcome_id for e in episodes_of(tmp_path / "out" / IMAGINED)]
+    other = replace(wanted, mixture=replace(wanted.mixture, imagined=1))
+    fine_tune(other, tmp_path / "out", workers=1, progress=False, resume=False)
+    again = [e.outcome_id for e in episodes_of(tmp_path / "out" / IMAGINED)]
+    assert again == ids[: len(again)] and len(again) < len(ids)
+
+
+def held_out_of(wanted) -> frozenset[str]:
+    return tuning._split(wanted)[0]
