@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--full-frames",
         action="store_true",
-        help="keep the whole images of executed grasps too, from which `gmi train --from` learns more",
+        help="keep the whole images of executed grasps too, which `gmi train --from --imagined` looks at again",
     )
     parser.add_argument("--picture", type=Path, default=Path("demo.png"), metavar="FILE", help="picture of the rounds")
     parser.add_argument("--model", type=Path, metavar="DIR", help="folder of the weights (default: the shipped ones)")

@@ -17,8 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--full-frames",
         action="store_true",
-        help="also keep the whole frames that records in STORE were made from, in STORE's .frames: `gmi train --from` "
-        "learns more from records that have theirs",
+        help="also keep the whole frames that records in STORE were made from, in STORE's .frames, which `gmi train --from "
+        "--imagined` looks at again",
     )
 
 

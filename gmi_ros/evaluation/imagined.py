@@ -89,7 +89,7 @@ def imagine(
     Raises:
         GmiError: BAD_REQUEST where the store was begun with other records or another network; the stores' errors.
     """
-    picks, unseen = _picks(stores)
+    picks, unseen = _picks(stores) if views else ([], 0)
     shuffled = [picks[i] for i in np.random.default_rng(0).permutation(len(picks))]
     picks = sorted(shuffled, key=lambda pick: pick.episode.success)[:views]
     if not picks:

@@ -26,7 +26,7 @@ class Mixture(Settings):
     share: float = setting(0.5, "part of each minibatch that is new records; the others are replayed", 0.05, 0.95)
     batches: int = setting(40, "minibatches of an epoch", 1, 100_000)
     imagined: int = setting(
-        1000,
+        0,
         "views of new records on which further grasps are rehearsed at most, to be learned from as records are; "
         "those of failures first; about a second of two cores each",
         0,

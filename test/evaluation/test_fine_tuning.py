@@ -231,7 +231,7 @@ def test_the_commands(room, at_work, tmp_path, capsys):
     out, stores = tmp_path / "out", {name: str(folder / f"{name}.db") for name in ("new", "old", "check")}
     words = ["train", "--from", str(at_work), "--experience", stores["new"], "--data", stores["old"]]
     words += ["--check", stores["check"], "--out", str(out), "--cache", str(tmp_path / "cache"), "--quiet", "--json"]
-    quick = "--batches 8 --max-epochs 1 --batch-size 16 --grasps-per-image 1 --learning-rate 0.01 --share 0.25".split()
+    quick = "--batches 8 --max-epochs 1 --batch-size 16 --grasps-per-image 1 --learning-rate 0.01 --share 0.25 --imagined 5".split()
     assert main([*words, *quick, "--workers", "1", "--threads", "1", "--device", "cpu"]) == 0
     text = capsys.readouterr().out
     assert "imagined on 0 views: 0 trials, 0 held; 40 views were not kept whole" in text
