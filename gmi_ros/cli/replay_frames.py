@@ -23,25 +23,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 class KeptFrames:
-    """Told of every set of a replay, keeps the frames of records. unkept: those for which there was no room."""
+    """Told of every set of a replay, keeps the frames of records; on a full disk the oldest give way to the newest."""
 
     def __init__(self, frames: "FullFrames", wanted: frozenset[str]):
-        self.frames, self._wanted, self._seen, self._refused = frames, wanted, set(), set()
+        self.frames, self._wanted, self._seen = frames, wanted, set()
 
     def add(self, frame, synthesis) -> None:
         """Raises GmiError STORE_UNWRITABLE where frames cannot be written, other than for lack of room."""
         name = None if synthesis is None else synthesis.observation_id
         if name in self._wanted and name not in self._seen:
             self._seen.add(name)
-            if not self.frames.write(name, frame):
-                self._refused.add(name)
+            self.frames.write(name, frame)
 
     @property
     def data(self) -> dict:
-        """kept, refused (no room), absent: records whose frame the replay did not come upon."""
+        """kept, refused (no room was left for them), absent: observations whose frame the replay did not come upon."""
+        kept = sum(name in self.frames for name in self._seen)
         return {
-            "kept": len(self._seen - self._refused),
-            "refused": len(self._refused),
+            "kept": kept,
+            "refused": len(self._seen) - kept,
             "absent": len(self._wanted - self._seen),
         }
 

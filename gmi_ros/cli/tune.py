@@ -128,6 +128,8 @@ def run(args: argparse.Namespace) -> Report:
 
 def _imagined_told(imagined: dict) -> list[str]:
     told = f"imagined on {imagined['views']} views: {imagined['trials']} trials, {imagined['successes']} held"
+    if imagined["empty"]:
+        told += f"; {imagined['empty']} of them were refused or gave no grasp"
     if imagined["unseen"]:
         told += f"; {imagined['unseen']} views were not kept whole (store_full_frames)"
     return [told] if imagined["views"] or imagined["unseen"] else []

@@ -21,6 +21,7 @@ from gmi_ros.core.grasp import Grasp
 from gmi_ros.core.settings import SynthesisSettings
 from gmi_ros.evaluation.instances import Instance
 from gmi_ros.evaluation.models import load_model
+from gmi_ros.evaluation.own_trials import best_and_others
 from gmi_ros.evaluation.processes import in_chunks
 from gmi_ros.evaluation.recipes import camera_of, object_of, resting_pose
 from gmi_ros.experience.episode import Episode
@@ -39,7 +40,7 @@ from gmi_ros.sim.trial import plan_of
 
 REHEARSAL = "rehearsal"  # who judges an imagined trial
 _ASKED = KINDS[:2]  # a grasp that holds in both counts as a success
-_SAMPLES, _BEST, _DRAWN = 96, 6, 12  # drawn of a view; the first and all of those that are rehearsed
+_SAMPLES, _DRAWN = 96, 12  # drawn of a view; those of them that are rehearsed at most
 _PROPOSED, _PROPOSALS = 8, 250  # by geometry, of so many hands at most
 _MOST = {True: 6, False: 4}  # that are kept of a view, held and failed
 _CHUNK = 2  # views that a process is given at once
@@ -47,7 +48,7 @@ _SETTINGS = SynthesisSettings(n_samples=_SAMPLES, max_grasps=_SAMPLES, max_batch
 
 
 @dataclass(frozen=True)
-class Pick:
+class _Pick:
     """A recorded grasp, and the folder of whole frames beside its store."""
 
     episode: Episode
@@ -84,23 +85,24 @@ def imagine(
         folder: of the network whose grasps are rehearsed.
 
     Returns:
-        views that could be seen again and were chosen, unseen: those that could not; trials and successes of the store.
+        views that could be seen again and were chosen, unseen: those that could not, empty: those that were refused, or have no
+        table or no grasp; trials and successes of the store.
 
     Raises:
-        GmiError: BAD_REQUEST where the store was begun with other records or another network; the stores' errors.
+        GmiError: BAD_REQUEST where the store was begun with other records, more views or another network; the stores' errors.
     """
     picks, unseen = _picks(stores) if views else ([], 0)
     shuffled = [picks[i] for i in np.random.default_rng(0).permutation(len(picks))]
     picks = sorted(shuffled, key=lambda pick: pick.episode.success)[:views]
     if not picks:
-        return {"views": 0, "unseen": unseen, "trials": 0, "successes": 0}
+        return {"views": 0, "unseen": unseen, "empty": 0, "trials": 0, "successes": 0}
     number = {pick.episode.observation_id: i for i, pick in enumerate(picks)}
     model_hash = load_model(folder, 1).hash
     with Store(out, "rw") as store:
         begun = 0
         for episode in store.episodes():
             if episode.model_hash != model_hash or episode.observation_id not in number:
-                why = "it was begun with other records or another network; name a new folder"
+                why = "it was begun with other records, more views or another network; name a new folder, or --restart"
                 raise GmiError(ErrorCode.BAD_REQUEST, f"{out} cannot be continued: {why}")
             begun = max(begun, number[episode.observation_id] + 1)
         work = partial(_of_picks, folder, {m.name: m for m in meshes})
@@ -110,12 +112,13 @@ def imagine(
         ):
             store.add_many(episodes)
         trials, held = store.totals()
-    return {"views": len(picks), "unseen": unseen, "trials": trials, "successes": held}
+        empty = len(picks) - len({episode.observation_id for episode in store.episodes()})
+    return {"views": len(picks), "unseen": unseen, "empty": empty, "trials": trials, "successes": held}
 
 
-def _picks(stores: Sequence[Path]) -> tuple[list[Pick], int]:
+def _picks(stores: Sequence[Path]) -> tuple[list[_Pick], int]:
     """One of each view that can be seen again, the last; how many views cannot."""
-    found: dict[str, Pick] = {}
+    found: dict[str, _Pick] = {}
     lost = set()
     for path in stores:
         frames = Path(path).with_suffix(FOLDER)
@@ -123,7 +126,7 @@ def _picks(stores: Sequence[Path]) -> tuple[list[Pick], int]:
         with Store(path) as store:
             for episode in store.episodes():
                 if _simulated(episode) or not episode.observation_missing and episode.observation_id in kept:
-                    found[episode.observation_id] = Pick(episode, frames)
+                    found[episode.observation_id] = _Pick(episode, frames)
                 else:
                     lost.add(episode.observation_id)
     return list(found.values()), len(lost - set(found))
@@ -140,11 +143,11 @@ def _model(folder: Path):
     return load_model(folder, threads=1)
 
 
-def _of_picks(folder: Path, objects: Mapping[str, ObjectModel], picks: list[tuple[int, Pick]]) -> list[list[Episode]]:
+def _of_picks(folder: Path, objects: Mapping[str, ObjectModel], picks: list[tuple[int, _Pick]]) -> list[list[Episode]]:
     return [_of_view(folder, *_seen(pick, objects), pick.episode, number) for number, pick in picks]
 
 
-def _seen(pick: Pick, objects: Mapping[str, ObjectModel]) -> tuple[Frame, int]:
+def _seen(pick: _Pick, objects: Mapping[str, ObjectModel]) -> tuple[Frame, int]:
     """The frame, and the label of the object in its mask."""
     episode = pick.episode
     if _simulated(episode):
@@ -172,7 +175,8 @@ def _of_view(folder: Path, frame: Frame, label: int, pick: Episode, number: int)
             wanted = replace(_SETTINGS, n_samples=len(contacts))
             others = synthesize(frame, planned, hand, wanted, seed=number, label=label).grasps
         kept: dict[bool, list[Grasp]] = {True: [], False: []}
-        for grasp in _in_turn(_some(answer.grasps, rng), others):
+        drawn = [answer.grasps[i] for i in best_and_others(len(answer.grasps), _DRAWN, rng)]
+        for grasp in _in_turn(drawn, others):
             if all(len(kept[held]) >= most for held, most in _MOST.items()):
                 break
             held = all(stage.holds(plan_of(grasp, world, hand), kind) for kind in _ASKED)
@@ -193,12 +197,6 @@ def _of_view(folder: Path, frame: Frame, label: int, pick: Episode, number: int)
 def _no_density(rows: np.ndarray) -> np.ndarray:
     """Of proposals no network tells a density: none counts for more than another."""
     return np.zeros(len(rows))
-
-
-def _some(grasps: Sequence[Grasp], rng: np.random.Generator) -> list[Grasp]:
-    """The best ones, and some of the others."""
-    others = _BEST + rng.permutation(max(len(grasps) - _BEST, 0))[: _DRAWN - _BEST]
-    return [*grasps[:_BEST], *(grasps[i] for i in others)]
 
 
 def _in_turn(first: Sequence[Grasp], second: Sequence[Grasp]) -> Iterator[Grasp]:

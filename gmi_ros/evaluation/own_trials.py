@@ -99,17 +99,20 @@ def try_own_grasps(instance: Instance, model: GraspModel, split: str, wanted: Ow
     except GmiError:
         return []
     cell, rng = cell_of(instance.object_model, Physics()), np.random.default_rng([wanted.seed, instance.number, 1])
-    return [try_grasp(instance, synthesis, row, split, wanted, cell, rng) for row in _chosen(synthesis, wanted, rng)]
+    return [
+        try_grasp(instance, synthesis, row, split, wanted, cell, rng)
+        for row in best_and_others(len(synthesis.grasps), wanted.tried, rng)
+    ]
 
 
 def _first_seed(seed: int, number: int) -> int:
     return seed * TRIALS_PER_SEED + number * MOST_TRIED
 
 
-def _chosen(synthesis: Synthesis, wanted: OwnTrials, rng: np.random.Generator) -> list[int]:
-    """Which of the grasps, best first: half of them the best ones."""
-    n, best = len(synthesis.grasps), wanted.tried - wanted.tried // 2
-    return [*range(min(n, best)), *(best + rng.permutation(max(n - best, 0))[: wanted.tried // 2]).tolist()]
+def best_and_others(n: int, tried: int, rng: np.random.Generator) -> list[int]:
+    """Which of n grasps, best first, to try: half of them the best ones, the others drawn."""
+    best = tried - tried // 2
+    return [*range(min(n, best)), *(best + rng.permutation(max(n - best, 0))[: tried // 2]).tolist()]
 
 
 def try_grasp(
